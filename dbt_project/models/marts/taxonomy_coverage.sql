@@ -1,0 +1,88 @@
+-- Grain: candidate. Every sealed forecast has its row, also the ones that were never scored: a forecast that
+-- quietly stays unscored should show. `novel_other` is counted apart from the tracked categories.
+with forecasts as (
+
+    select
+        candidate,
+        any_value(deployment) as deployment,
+        any_value(kind) as kind,
+        any_value(stack_hash) as stack_hash,
+        any_value(sandbox) as sandbox,
+        any_value(released_at) as released_at,
+        count(*) filter (where category <> 'novel_other') as categories_tracked
+    from {{ ref('stg_registered_forecasts') }}
+    group by candidate
+
+),
+
+outcomes as (
+
+    select
+        candidate,
+        count(*) filter (where tracked and observed_k > 0) as categories_observed,
+        max(observed_n) as observed_n,
+        count(*) filter (where unforeseen) as unforeseen_categories,
+        coalesce(list(category order by category) filter (where unforeseen), []) as unforeseen_category_names,
+        max(forecast_k) filter (where not tracked) as novel_other_forecast_k,
+        max(observed_k) filter (where not tracked) as novel_other_observed_k,
+        max(observed_per_100k) filter (where not tracked) as novel_other_observed_per_100k,
+        max(detectable_per_100k) filter (where not tracked) as detectable_per_100k
+    from (
+        select
+            *,
+            category <> 'novel_other' as tracked,
+            category <> 'novel_other' and forecast_k = 0 and observed_k > 0 as unforeseen
+        from {{ ref('int_scored_categories') }}
+    ) as scored
+    group by candidate
+
+),
+
+simulated as (
+
+    select candidate, stack_hash, deployment, count(distinct week) as simulated_weeks
+    from {{ ref('stg_rate_estimates') }}
+    group by all
+
+),
+
+production as (
+
+    select
+        candidate,
+        stack_hash,
+        count(distinct week) as production_weeks,
+        count(distinct week) filter (where category = 'novel_other' and k > 0) as novel_other_production_weeks
+    from {{ ref('stg_observed_rates') }}
+    group by all
+
+)
+
+select
+    forecasts.candidate,
+    forecasts.deployment,
+    forecasts.kind,
+    forecasts.stack_hash,
+    forecasts.sandbox,
+    forecasts.released_at,
+    outcomes.candidate is not null as scored,
+    forecasts.categories_tracked,
+    outcomes.categories_observed,
+    cast(outcomes.observed_n as bigint) as observed_n,
+    outcomes.unforeseen_categories,
+    outcomes.unforeseen_category_names,
+    cast(outcomes.novel_other_forecast_k as bigint) as novel_other_forecast_k,
+    cast(outcomes.novel_other_observed_k as bigint) as novel_other_observed_k,
+    outcomes.novel_other_observed_per_100k,
+    outcomes.detectable_per_100k,
+    outcomes.novel_other_observed_k > 0 as novel_behaviour_found,
+    outcomes.novel_other_observed_per_100k >= outcomes.detectable_per_100k
+        as novel_behaviour_above_detectable,
+    coalesce(simulated.simulated_weeks, 0) as simulated_weeks,
+    coalesce(production.production_weeks, 0) as production_weeks,
+    coalesce(production.novel_other_production_weeks, 0) as novel_other_production_weeks
+from forecasts
+left join outcomes using (candidate)
+left join simulated using (candidate, stack_hash, deployment)
+left join production using (candidate, stack_hash)
+order by released_at, candidate

@@ -1,0 +1,230 @@
+"""The `depsim` command: demo, study, sandbox, doctor, ui.
+
+Whatever it runs is a Dagster run in the study's instance, and can be seen there: `depsim ui`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from depsim_dagster import __version__
+from depsim_dagster.config import STUDY_FILE_VARIABLE, load_study, study_file_from_environment
+from depsim_dagster.errors import DepsimError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from depsim_dagster.study import Study
+
+STUDY_OPTION = click.option(
+    "-c", "--study", "study_file", type=click.Path(path_type=Path), default=None,
+    help=f"Study file. Default: ${STUDY_FILE_VARIABLE}, else study.yaml, else demo/study.yaml.",
+)
+
+
+class _Cli(click.Group):
+    """Errors that a person can act on are one message and exit code 1, without a stack trace."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except DepsimError as error:
+            for line in str(error).splitlines():
+                click.echo(f"error: {line}", err=True)
+            context.exit(1)
+
+
+@click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="depsim")
+def main() -> None:
+    """Forecast before a release how often a model will misbehave, and score the forecast after it."""
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+
+
+@main.command()
+@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"), show_default=True, help="Folder of the demo study.")
+@click.option("--turns-per-week", type=click.IntRange(min=1), default=None, help="Sampled user turns a week instead of the template's 1000.")
+@click.option("--conversations-per-week", type=click.IntRange(min=50), default=None, help="Size of the synthetic traffic.")
+def demo(directory: Path, turns_per_week: int | None, conversations_per_week: int | None) -> None:
+    """Make a synthetic world, run a whole retrospective study on it, and check it against the planted truth."""
+    from depsim_dagster.sandbox.demo import check_against_truth, make_demo
+
+    console = _console()
+    with console.status("Writing the sandbox's traffic, consent ledger and truth …"):
+        study_file = make_demo(directory, turns_per_week, conversations_per_week)
+    console.print(f"Sandbox world and study file in [bold]{directory}[/bold]: synthetic users, models and grader.")
+    study = _run_study(console, study_file)
+    check = check_against_truth(study)
+    console.print(
+        f"\nSandbox check: the planted truth lies in the {study.config.estimation.level:.0%} interval of the observed rate in "
+        f"[bold]{check.inside} of {check.cells}[/bold] cells (category × release)."
+    )
+    for miss in check.misses:
+        console.print(f"  outside: {miss}")
+
+
+@main.group()
+def study() -> None:
+    """Make, run and inspect a study."""
+
+
+@study.command("init")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--template", type=click.Choice(["llmdrift"]), default="llmdrift", show_default=True, help="Which study to start from.")
+@click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True, help="Folder of the recorded answers.")
+def study_init(directory: Path, template: str, data: Path) -> None:
+    """Write a study folder from a template."""
+    from depsim_dagster.templates import write_template
+
+    file = write_template(template, directory, data)
+    click.echo(f"{file} written; run it with: depsim study run -c {file}")
+
+
+@study.command("run")
+@STUDY_OPTION
+def study_run(study_file: Path | None) -> None:
+    """Run every step of a study: forecast, observation, score, report. Repeating it pays for no call twice."""
+    _run_study(_console(), study_file or study_file_from_environment())
+
+
+@study.command("status")
+@STUDY_OPTION
+def study_status(study_file: Path | None) -> None:
+    """What is published of each step, under which measurement stack."""
+    from rich.table import Table
+
+    from depsim_dagster.study_status import status_rows
+
+    opened = _open(study_file)
+    table = Table(title=f"{opened.config.name}: measurement stack {opened.stack_hash[:12]}", title_justify="left")
+    for column, justify in (("step", "left"), ("state", "left"), ("rows", "right"), ("published", "left")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    rows = status_rows(opened)
+    for row in rows:
+        table.add_row(row.step, row.state, f"{row.rows:,}" if row.rows is not None else "", row.published_at or "")
+    _console().print(table)
+    open_steps = sum(row.state != "published" for row in rows)
+    click.echo(f"{len(rows) - open_steps} of {len(rows)} partitions published" + ("" if not open_steps else "; `depsim study run` does the rest"))
+
+
+@main.group()
+def sandbox() -> None:
+    """The synthetic world."""
+
+
+@sandbox.command("serve", context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sandbox_serve(arguments: tuple[str, ...]) -> None:
+    """Serve the sandbox's models over an OpenAI-compatible API on 127.0.0.1 (options: depsim sandbox serve --help)."""
+    from depsim_dagster.sandbox.__main__ import main as serve
+
+    sys.exit(serve(["serve", *arguments]))
+
+
+@main.command()
+@STUDY_OPTION
+def doctor(study_file: Path | None) -> None:
+    """Check the study file, its traffic, endpoints, store and dbt project; exit code 1 when something is wrong."""
+    from depsim_dagster.doctor import checks
+
+    console, failed = _console(), 0
+    file = study_file or study_file_from_environment()
+    for check in checks(file):
+        failed += not check.passed
+        console.print(f"[{'green' if check.passed else 'red'}]{'ok    ' if check.passed else 'FAILED'}[/] {check.name}", highlight=False)
+        for line in check.detail.splitlines():
+            console.print(f"       {line}", highlight=False, markup=False)
+    if failed:
+        sys.exit(1)
+
+
+@main.command()
+@STUDY_OPTION
+@click.option("--port", type=int, default=3000, show_default=True)
+def ui(study_file: Path | None, port: int) -> None:
+    """Open the Dagster UI of a study: lineage, runs, checks, schedule and backfills."""
+    opened = _open(study_file)
+    home = _dagster_home(opened)
+    environment = {**os.environ, "DAGSTER_HOME": str(home), STUDY_FILE_VARIABLE: str(opened.config.file.resolve())}
+    click.echo(f"http://127.0.0.1:{port} shows the study {opened.config.name}; stop with Ctrl-C")
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "depsim_dagster.definitions", "--host", "127.0.0.1", "--port", str(port)]
+    os.execve(sys.executable, command, environment)
+
+
+def _open(study_file: Path | None) -> Study:
+    from depsim_dagster.study import Study
+
+    return Study(load_study(study_file or study_file_from_environment()))
+
+
+def _dagster_home(study: Study) -> Path:
+    """$DAGSTER_HOME, or the study's own instance beside its file."""
+    home = Path(os.environ.get("DAGSTER_HOME") or study.config.directory / "dagster_home").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    return home
+
+
+def _run_study(console: Console, study_file: Path) -> Study:
+    from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
+    from depsim_dagster.report.assets import REPORT, WAREHOUSE
+    from depsim_dagster.report.content import published_rows
+    from depsim_dagster.report.terminal import study_table
+
+    study = _open(study_file)
+    os.environ[STUDY_FILE_VARIABLE] = str(study.config.file.resolve())
+    os.environ["DAGSTER_HOME"] = str(_dagster_home(study))
+    study.check_endpoints()
+    outcome = _with_progress(console, study)
+    console.print(study_table(published_rows(study, POST_RELEASE_CALIBRATION)))
+    for label, reason in outcome.skipped.items():
+        console.print(f"skipped {label}: {reason}", markup=False)
+    console.print(
+        f"\nreport     {study.config.path(REPORT)}\nwarehouse  {study.config.path(WAREHOUSE)}\nDagster UI depsim ui -c {study.config.file}",
+        highlight=False, markup=False, soft_wrap=True,
+    )
+    return study
+
+
+def _with_progress(console: Console, study: Study) -> Any:
+    import dagster as dg
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from depsim_dagster.progress import listen
+    from depsim_dagster.study_run import run_study, study_steps
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[calls]}"))
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("starting", total=len(study_steps(study.config)), calls="")
+        listen(lambda what, answered, started: bar.update(task, calls=f"{answered:,} calls"))
+
+        def on_step(step: Any, state: str) -> None:
+            if state == "started":
+                bar.update(task, description=f"{step.label:<44.44}", calls="")
+                if not console.is_terminal:
+                    console.print(f"{step.label}", highlight=False, markup=False)
+            else:
+                bar.advance(task)
+
+        try:
+            return run_study(study, dg.DagsterInstance.get(), on_step)
+        finally:
+            listen(None)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Redirected output has no width of its own; the study table needs a hundred columns.
+    return Console() if sys.stdout.isatty() else Console(width=100)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The one Definitions object, and the place to start reading: the lineage from logs to a scored forecast.
+
+    traffic     sampled_traffic, sampling_funnel          week            uniform sample of eligible user turns
+    privacy     deidentified_prefixes                     week            surrogates, gates, publication
+    replay      regenerated_completions                   week × model    the final turn again, by another model
+    grading     graded_labels                             week × model    one label per completion and category
+    estimation  rate_estimates                            week × model    rates per 100k with intervals
+    registry    registered_forecasts                      candidate       sealed before the outcome is graded
+    grading     production_labels                         week            the same stack on what was really answered
+    estimation  observed_rates                            week
+    registry    post_release_calibration                  candidate       forecast against observation
+    marts       taxonomy_coverage, directional_accuracy, rate_calibration (dbt)
+    report      warehouse, study_report
+
+The study comes from the file named in DEPSIM_STUDY, or study.yaml in the working folder, or demo/study.yaml.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from depsim_dagster.config import StudyConfig, load_study, study_file_from_environment
+from depsim_dagster.estimation.assets import estimation_assets
+from depsim_dagster.grading.assets import grading_assets
+from depsim_dagster.jobs import partition_jobs, study_job
+from depsim_dagster.marts.assets import marts_assets
+from depsim_dagster.partitions import study_partitions
+from depsim_dagster.privacy.assets import privacy_assets
+from depsim_dagster.registry.assets import registry_assets
+from depsim_dagster.replay.assets import replay_assets
+from depsim_dagster.report.assets import report_assets
+from depsim_dagster.resources import StudyResource
+from depsim_dagster.schedules import simulation_sensor, weekly_traffic_schedule
+from depsim_dagster.traffic.assets import traffic_assets
+
+
+def build_definitions(config: StudyConfig) -> dg.Definitions:
+    """Assets, checks, jobs, schedule and sensor of one study."""
+    partitions = study_partitions(config)
+    jobs = partition_jobs()
+    by_name = {job.name: job for job in jobs}
+    return dg.Definitions(
+        assets=[
+            *traffic_assets(partitions),
+            *privacy_assets(partitions),
+            *replay_assets(partitions),
+            *grading_assets(partitions),
+            *estimation_assets(partitions),
+            *registry_assets(partitions),
+            marts_assets,
+            *report_assets(),
+        ],
+        jobs=[*jobs, study_job()],
+        schedules=[weekly_traffic_schedule(by_name["traffic"])],
+        sensors=[simulation_sensor(config, by_name["traffic"], by_name["simulation"])],
+        resources={"study": StudyResource(study_file=str(config.file))},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(load_study(study_file_from_environment()))

@@ -1,0 +1,17 @@
+"""Rates of rare behaviours, their intervals, forecasts of them, and the scores of those forecasts.
+
+Pure functions on arrays and pandas tables: no files, no network, no Dagster, no randomness without a seed
+(`assets` and `schema` tie them to the lake). The flow:
+
+    graded_labels, production_labels       one row per target turn and category
+      -> rates.estimate_rates              k, n, weights, clusters, interval (intervals.gamma_limits)
+      -> comparison.*                      did a rate change between two models or releases?
+      -> forecast.prediction_interval      which counts may production show? (forecast.estimate_tau)
+      -> scoring.score_forecast            post_release_calibration: SME, noise floor, log score, direction
+         coverage.detectable_rate          which unknown behaviour would the audit have caught?
+
+Import the modules (`from depsim_dagster.estimation import rates`); this package exports nothing, so that
+importing it loads no scipy. What these functions do not do: correct for grader error, use screened (cascade)
+samples, or reweight for a shift of the traffic. Those change the weights or the labels that enter
+`estimate_rates`, not the interval.
+"""

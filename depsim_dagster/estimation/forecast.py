@@ -1,0 +1,217 @@
+"""What production may show: the predictive distribution of the observed count, and the forecast error tau
+behind it.
+
+Model: the forecast saw k events in an exposure of n_forecast turns, so the rate has the Jeffreys posterior
+Gamma(k + 1/2)/n_forecast. Production's rate differs from it by a factor LogNormal(0, tau) (environment and
+prefix fidelity), and the observed count is Poisson. So the count is negative binomial(k + 1/2, e1/(e1 + e2
+exp(tau z))), e1 and e2 the two exposures, mixed over z ~ Normal(0, 1) (ESTIMATION.md "Forecast").
+
+Without tau a 95 % interval covers 83/44/15 % at k = 10/100/1,000 when the real tau is 0.5. Fixed
+Gauss-Hermite nodes fail at large k, where the likelihood is narrower than their spacing; here the nodes
+follow each integrand's width.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special, stats
+
+from depsim_dagster.estimation.inputs import EstimationError, as_counts, require_level
+
+DEFAULT_TAU = 0.5
+MAX_TAU = 5.0
+_Z_MAX = 9.0  # the standard normal has 2e-19 beyond
+_MAX_NODES = 40_001
+
+
+@dataclass(frozen=True)
+class TauEstimate:
+    """Forecast error tau (SD of the log rate), its interval, and the number of scored forecasts behind it."""
+
+    tau: float
+    lower: float
+    upper: float
+    level: float
+    forecasts: int
+
+    @property
+    def intrinsic_median_sme(self) -> float:
+        """exp(0.6745 tau): the median SME that would remain with unlimited counts."""
+        return float(np.exp(stats.norm.ppf(0.75) * self.tau))
+
+
+def predictive_cdf(
+    count: ArrayLike, k: float, n_forecast: float, n_observed: float, tau: float = DEFAULT_TAU
+) -> np.ndarray:
+    """P(observed count <= count), element by element of `count`, for one forecast (k, n_forecast).
+
+    k may be fractional (an effective count). The trapezoidal rule on z converges geometrically once its step
+    is below the width of the integrand, sqrt(1/(k + 1/2) + 1/(count + 1))/tau, which sets the step.
+    """
+    _require_forecast(k, n_forecast, n_observed, tau)
+    count = np.floor(np.asarray(count, dtype=float))
+    possible, count = count >= 0, np.maximum(count, 0.0)
+    odds = n_observed / n_forecast
+    if tau == 0:
+        return np.where(possible, special.betainc(k + 0.5, count + 1, 1 / (1 + odds)), 0.0)
+    width = np.sqrt(1 / (k + 0.5) + 1 / (np.max(count, initial=0.0) + 1)) / tau
+    nodes = int(min(np.ceil(2 * _Z_MAX / min(0.1, 0.7 * width)) + 1, _MAX_NODES))
+    z = np.linspace(-_Z_MAX, _Z_MAX, nodes)
+    weight = stats.norm.pdf(z) * (z[1] - z[0])
+    p = 1 / (1 + odds * np.exp(tau * z))
+    mixed = np.clip(special.betainc(k + 0.5, count[..., None] + 1, p) @ weight, 0.0, 1.0)
+    return np.where(possible, mixed, 0.0)
+
+
+def prediction_interval(
+    k: float,
+    n_forecast: float,
+    n_observed: float,
+    tau: float = DEFAULT_TAU,
+    level: float = 0.95,
+    design_effect_forecast: float = 1.0,
+    design_effect_observed: float = 1.0,
+) -> tuple[int, int]:
+    """Counts (lower, upper) between which the observed count falls with a probability of at least `level`.
+
+    Equal-tailed quantiles: P(count < lower) and P(count > upper) are each at most (1 - level)/2. Under
+    clustering the quantiles are of the effective count, times the observed design effect and rounded
+    outwards.
+    """
+    require_level(level)
+    e1, e2 = n_forecast / design_effect_forecast, n_observed / design_effect_observed
+    k = k / design_effect_forecast
+    _require_forecast(k, e1, e2, tau)
+    lower = _quantile((1 - level) / 2, k, e1, e2, tau)
+    upper = _quantile((1 + level) / 2, k, e1, e2, tau)
+    return int(np.floor(lower * design_effect_observed)), int(np.ceil(upper * design_effect_observed))
+
+
+def log_predictive(
+    observed_k: ArrayLike,
+    k: ArrayLike,
+    n_forecast: ArrayLike,
+    n_observed: ArrayLike,
+    tau: float = DEFAULT_TAU,
+) -> np.ndarray:
+    """Log probability of the observed count under each forecast; arrays broadcast, counts may be fractional.
+
+    The integrand over z is log-concave with curvature of at least 1, so each element's nodes span the stretch
+    where it is within exp(-40) of its mode: accurate at k = 0 and at k = 1,000,000 alike.
+    """
+    x, k, e1, e2 = as_counts(observed_k=observed_k, k=k, n_forecast=n_forecast, n_observed=n_observed)
+    if np.any(e1 == 0) or np.any(e2 == 0) or tau < 0:
+        raise EstimationError(
+            f"exposures must be > 0 and tau >= 0 (tau={tau}); leave forecasts without data out."
+        )
+    a, log_odds = k + 0.5, np.log(e2 / e1)
+    constant = special.gammaln(x + a) - special.gammaln(a) - special.gammaln(x + 1)
+
+    def log_density(z: np.ndarray) -> np.ndarray:
+        t = log_odds + tau * z
+        # x log(u/(1+u)) - a log(1+u) with u = exp(t)
+        return -x * np.logaddexp(0, -t) - a * np.logaddexp(0, t)
+
+    if tau == 0:
+        return constant + log_density(np.zeros_like(x))
+
+    def log_integrand(z: np.ndarray) -> np.ndarray:
+        return log_density(z) - 0.5 * z**2
+
+    # Mode: the derivative -z + tau (x - (x + a) u/(1+u)) decreases, and its root lies within tau (x + a) of
+    # zero.
+    low, high = -tau * a - 1.0, tau * x + 1.0
+    for _ in range(80):
+        z = 0.5 * (low + high)
+        rising = -z + tau * (x - (x + a) * special.expit(log_odds + tau * z)) > 0
+        low, high = np.where(rising, z, low), np.where(rising, high, z)
+    mode = 0.5 * (low + high)
+    peak = log_integrand(mode)
+    ends = []
+    for side in (-1.0, 1.0):
+        near, far = np.zeros_like(x), np.full_like(x, 9.0)
+        for _ in range(30):
+            middle = 0.5 * (near + far)
+            inside = log_integrand(mode + side * middle) > peak - 40.0
+            near, far = np.where(inside, middle, near), np.where(inside, far, middle)
+        ends.append(mode + side * far)
+    start, stop = ends
+    nodes = 201
+    step = (stop - start) / (nodes - 1)
+    total = np.zeros_like(x)
+    for i in range(nodes):
+        total += np.exp(log_integrand(start + i * step) - peak)
+    return constant + peak + np.log(total * step) - 0.5 * np.log(2 * np.pi)
+
+
+def estimate_tau(
+    forecast_k: ArrayLike,
+    forecast_n: ArrayLike,
+    observed_k: ArrayLike,
+    observed_n: ArrayLike,
+    level: float = 0.95,
+) -> TauEstimate:
+    """Maximum-likelihood tau over past scored forecasts, with its profile-likelihood interval.
+
+    One element per scored category and model; under clustering pass effective counts (k and n divided by the
+    design effect). Elements with a zero exposure or NaN are left out. Without any element: tau 0.5 with the
+    interval (0, inf). The interval {tau : 2 (max - loglik(tau)) <= chi-square quantile} takes the elements as
+    independent; an environment error shared by one model's categories makes it too narrow. tau is searched in
+    [0, 5].
+    """
+    require_level(level)
+    k1, n1, k2, n2 = as_counts(
+        forecast_k=forecast_k, forecast_n=forecast_n, observed_k=observed_k, observed_n=observed_n
+    )
+    known = (n1 > 0) & (n2 > 0) & np.isfinite(k1 + k2)
+    k1, n1, k2, n2 = (np.ravel(value[known]) for value in (k1, n1, k2, n2))
+    if len(k1) == 0:
+        return TauEstimate(DEFAULT_TAU, 0.0, float("inf"), level, 0)
+
+    def loss(tau: float) -> float:
+        return -float(np.sum(log_predictive(k2, k1, n1, n2, tau)))
+
+    # A grid finds the basin (the likelihood may have its maximum at the border 0), Brent refines inside it.
+    grid = np.concatenate([[0.0], np.geomspace(0.01, MAX_TAU, 40)])
+    losses = np.array([loss(tau) for tau in grid])
+    best = int(np.argmin(losses))
+    tau, smallest = float(grid[best]), float(losses[best])
+    bounds = (float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)]))
+    refined = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    if refined.fun < smallest:
+        tau, smallest = float(refined.x), float(refined.fun)
+
+    limit = smallest + stats.chi2.ppf(level, 1) / 2
+    below = [i for i in range(len(grid)) if grid[i] < tau and losses[i] > limit]
+    above = [i for i in range(len(grid)) if grid[i] > tau and losses[i] > limit]
+    lower = optimize.brentq(lambda t: loss(t) - limit, grid[below[-1]], tau) if below else 0.0
+    upper = optimize.brentq(lambda t: loss(t) - limit, tau, grid[above[0]]) if above else float("inf")
+    return TauEstimate(tau, float(lower), float(upper), level, len(k1))
+
+
+def _quantile(q: float, k: float, e1: float, e2: float, tau: float) -> int:
+    """Smallest count whose cumulative probability is at least q."""
+    # Bracket by the log-normal approximation (SD of the log count, plus Poisson noise), widened until it
+    # holds q.
+    spread = np.sqrt(tau**2 + 1 / (k + 0.5))
+    high = (k + 0.5) * e2 / e1 * np.exp(stats.norm.ppf(q) * spread) + 10.0
+    low = -1
+    while predictive_cdf(high, k, e1, e2, tau) < q:
+        low, high = int(high), 2 * high
+    high = int(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if predictive_cdf(middle, k, e1, e2, tau) >= q:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _require_forecast(k: float, n_forecast: float, n_observed: float, tau: float) -> None:
+    if not (k >= 0 and n_forecast > 0 and n_observed > 0 and 0 <= tau < np.inf):
+        raise EstimationError(
+            f"k={k}, n_forecast={n_forecast}, n_observed={n_observed}, tau={tau}: a forecast needs "
+            "k >= 0, exposures > 0 and tau >= 0; leave categories without data out."
+        )

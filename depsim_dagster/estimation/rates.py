@@ -1,0 +1,205 @@
+"""Rates per 100,000 target turns from label rows, with weights, clusters and interval.
+
+The estimate is Hájek's: sum of flagged weights over the sum of graded weights, weight
+1/inclusion_probability. So label rows of several weeks with different sampling shares pool rightly by leaving
+`week` out of `by`. The interval is the gamma method on users as clusters. No correction for grader error:
+these are rates of what the grader flags.
+"""
+
+import numpy as np
+import pandas as pd
+
+from depsim_dagster.estimation.inputs import EstimationError, require_columns, require_level
+from depsim_dagster.estimation.intervals import gamma_limits
+
+PER = 100_000.0
+STATUSES = ("graded", "not_applicable", "unscored", "missing_completion")
+MISSING_STATUSES = ("unscored", "missing_completion")
+# Events' worth of the pooled variance factor given to every category: ESTIMATION.md, "Small k".
+POOL_EVENTS = 5.0
+RATE_COLUMNS = (
+    "k", "n", "missing", "clusters", "design_effect", "effective_n", "rate_per_100k", "lower_per_100k",
+    "upper_per_100k", "level", "method", "below_floor",
+)  # fmt: skip
+
+
+def estimate_rates(
+    labels: pd.DataFrame, by: list[str], level: float = 0.95, pool_over: str = "category"
+) -> pd.DataFrame:
+    """One row per group of `by` (sorted), with the columns RATE_COLUMNS.
+
+    labels: rows of graded_labels or production_labels; reads `flagged` (nullable bool), `status`,
+    `inclusion_probability` (0 < p <= 1), `user_id` (the cluster; where null, `conversation_id` if the table
+    has it, else `turn_id`) and the columns of `by`.
+
+    k flagged rows among n graded ones; `missing` counts unscored rows and missing completions, which are
+    outside n, as are `not_applicable` rows, which are counted nowhere. `clusters` counts users among the n.
+    `design_effect` is the variance relative to n independent, equally weighted turns, shrunk over categories
+    (`variance_factors`); effective_n = n / design_effect. Limits are per 100,000, two-sided at `level`,
+    capped at 100,000.
+
+    method: 'exact', 'midp' (see `intervals.gamma_limits`); 'zero_events' when k = 0: rate 0.0, below_floor
+    True, lower 0, and upper the one-sided bound to show as "below X"; 'no_data' when n = 0: rate, limits and
+    design effect NaN, effective_n 0, below_floor False.
+
+    Rates above about 10 % get conservative intervals: the gamma method is Poisson, not binomial. Raises
+    EstimationError for missing columns, an unknown status, a graded row without label, or an inclusion
+    probability outside (0, 1] on a graded row.
+    """
+    require_level(level)
+    require_columns(labels, [*by, "flagged", "status", "inclusion_probability", "user_id"], "labels")
+    if not by:
+        raise EstimationError("by=[]: name at least one column, for example ['model', 'category'].")
+    group, out = _groups(labels, by)
+    graded, missing = _statuses(labels["status"])
+    size = len(out)
+    out["missing"] = np.bincount(group[missing], minlength=size)
+
+    group = group[graded]
+    flagged = _graded_flags(labels["flagged"], graded)
+    weight = _design_weights(labels["inclusion_probability"], graded)
+    n = np.bincount(group, minlength=size)
+    # Weights of mean 1 in each group: sums are then in units of turns, and equal weights are exactly 1.
+    total = np.bincount(group, weights=weight, minlength=size)
+    weight = weight * (n / np.where(total > 0, total, 1.0))[group]
+    y = np.bincount(group[flagged], weights=weight[flagged], minlength=size)
+    k = np.bincount(group[flagged], minlength=size)
+    p = np.divide(y, n, out=np.zeros(size), where=n > 0)
+
+    cluster, cluster_group = _clusters(labels, graded, group)
+    # Taylor linearisation of the ratio: residual flagged - p, summed within clusters (Cochran 1977, section
+    # 11.7).
+    residual = weight * (flagged - p[group])
+    totals = np.bincount(cluster, weights=residual, minlength=len(cluster_group))
+    v_clustered = np.bincount(cluster_group, weights=totals**2, minlength=size)
+    v_independent = np.bincount(group, weights=residual**2, minlength=size)
+    kish = np.divide(np.bincount(group, weights=weight**2, minlength=size), n, out=np.ones(size), where=n > 0)
+    others = [column for column in by if column != pool_over]
+    pool = (
+        out.groupby(others, dropna=False, sort=False, observed=True).ngroup().to_numpy()
+        if others
+        else np.zeros(size, dtype=int)
+    )
+    factor = variance_factors(y, v_clustered, v_independent, kish, n, pool)
+
+    lower, upper, method = gamma_limits(y, factor * y, factor, level)
+    scale = np.divide(PER, n, out=np.full(size, np.nan), where=n > 0)
+    out["k"], out["n"] = k, n
+    out["clusters"] = np.bincount(cluster_group, minlength=size)
+    out["design_effect"] = np.where(n > 0, factor, np.nan)
+    out["effective_n"] = n / factor
+    # y sums floating-point weights, so k = n may come out a rounding error away from 1.
+    out["rate_per_100k"] = np.minimum(y * scale, PER)
+    out["lower_per_100k"] = np.minimum(lower * scale, out["rate_per_100k"])
+    out["upper_per_100k"] = np.minimum(upper * scale, PER)
+    out["level"] = float(level)
+    out["method"] = np.where(n > 0, method, "no_data")
+    out["below_floor"] = (n > 0) & (k == 0)
+    return out.sort_values(by, ignore_index=True)[[*by, *RATE_COLUMNS]]
+
+
+def variance_factors(
+    y: np.ndarray,
+    v_clustered: np.ndarray,
+    v_independent: np.ndarray,
+    kish: np.ndarray,
+    n: np.ndarray,
+    pool: np.ndarray,
+) -> np.ndarray:
+    """Variance per event of each group, shrunk towards its pool: s = (v + 5 s_pool) / (y + 5), ESTIMATION.md.
+
+    All arrays have one element per group, in units of turns (weights of mean 1): y the weighted count of
+    flagged turns, v_clustered and v_independent its linearised variance with and without clusters, kish the
+    mean squared weight, n the graded turns, pool an integer that groups share when they pool (the categories
+    of one model).
+
+    v is divided by 1 - y/n, which makes the factor exactly 1 for independent, equally weighted turns at any
+    rate. The factor is never below the one for independent rows (no credit for a negative intraclass
+    correlation), and s_pool never below `kish` pooled: an event that was not seen may carry any weight.
+    Always > 0.
+    """
+    rest = np.where(n > 0, 1 - y / np.maximum(n, 1), 1.0)
+    usable = rest > 1e-9
+    rest = np.where(usable, rest, 1.0)
+    pools = int(pool.max()) + 1 if len(pool) else 0
+    events = np.where(usable, y, 0.0)
+
+    def pooled(values: np.ndarray, base: np.ndarray) -> np.ndarray:
+        top = np.bincount(pool, weights=values, minlength=pools)
+        bottom = np.bincount(pool, weights=base, minlength=pools)
+        return np.divide(top, bottom, out=np.ones(pools), where=bottom > 0)[pool]
+
+    s_kish = pooled(kish * n, n.astype(float))
+    factors = []
+    for v in (v_clustered, v_independent):
+        v = np.where(usable, v / rest, 0.0)
+        s_pool = np.maximum(pooled(v, events), s_kish)
+        factors.append((v + POOL_EVENTS * s_pool) / (events + POOL_EVENTS))
+    return np.maximum(*factors)
+
+
+def _groups(labels: pd.DataFrame, by: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """Group number of every row, and the groups' key columns in that order."""
+    key = np.zeros(len(labels), dtype=np.int64)
+    for column in by:
+        codes, values = pd.factorize(labels[column], use_na_sentinel=False)
+        key = key * max(len(values), 1) + codes
+    group, keys = pd.factorize(key)
+    first = np.full(len(keys), len(labels), dtype=np.int64)
+    np.minimum.at(first, group, np.arange(len(labels)))
+    return group, labels[by].iloc[first].reset_index(drop=True)
+
+
+def _statuses(status: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Masks of graded and of missing rows."""
+    codes, values = pd.factorize(status, use_na_sentinel=False)
+    unknown = [value for value in values if value not in STATUSES]
+    if unknown:
+        raise EstimationError(f"labels.status: unknown values {unknown}; the vocabulary is {STATUSES}.")
+    graded = np.array([value == "graded" for value in values], dtype=bool)
+    missing = np.array([value in MISSING_STATUSES for value in values], dtype=bool)
+    return graded[codes], missing[codes]
+
+
+def _graded_flags(flagged: pd.Series, graded: np.ndarray) -> np.ndarray:
+    """Booleans of the graded rows."""
+    flags = pd.array(flagged[graded], dtype="boolean")
+    if flags.isna().any():
+        raise EstimationError(
+            f"labels.flagged: null on {int(flags.isna().sum())} rows whose status is 'graded'; "
+            "such a row is 'unscored'."
+        )
+    return flags.to_numpy(dtype=bool)
+
+
+def _design_weights(inclusion_probability: pd.Series, graded: np.ndarray) -> np.ndarray:
+    """1 / inclusion probability of the graded rows."""
+    probability = inclusion_probability[graded].to_numpy(dtype=float, na_value=np.nan)
+    bad = ~((probability > 0) & (probability <= 1))
+    if bad.any():
+        raise EstimationError(
+            f"labels.inclusion_probability: {int(bad.sum())} graded rows are null or outside (0, 1]; "
+            "it is stored before sampling, so repair the sampled_traffic partition."
+        )
+    return 1.0 / probability
+
+
+def _clusters(labels: pd.DataFrame, graded: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(cluster number within its group for every graded row, group of every such cluster)."""
+    codes, values = pd.factorize(labels["user_id"])
+    codes = codes.astype(np.int64)[graded]
+    alone = codes < 0
+    span = len(values)
+    if alone.any():
+        column = next((name for name in ("conversation_id", "turn_id") if name in labels.columns), None)
+        own = labels[column][graded][alone] if column else None
+        if own is None or own.isna().any():
+            raise EstimationError(
+                f"labels.user_id: null on {int(alone.sum())} graded rows without a conversation_id or "
+                "turn_id to stand in for the cluster."
+            )
+        own_codes, own_values = pd.factorize(own)
+        codes[alone] = span + own_codes
+        span += len(own_values)
+    cluster, pairs = pd.factorize(group * np.int64(max(span, 1)) + codes)
+    return cluster, pairs // max(span, 1)

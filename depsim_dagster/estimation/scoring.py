@@ -1,0 +1,258 @@
+"""Score a sealed forecast against the observed rates: one row of post_release_calibration per category.
+
+The measures are METHOD.md's: SME on Jeffreys-smoothed rates beside its noise floor, the binomial log score
+beside the "no change" baseline's, direction, and whether the observed count fell in the predicted interval.
+Aggregates over categories (medians, shares of correct directions) are the dbt marts' business, not this
+module's.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import special
+
+from depsim_dagster.estimation.comparison import (
+    MOVED_FACTOR,
+    direction,
+    jeffreys_rate,
+    moved,
+    rise_probability,
+    sme,
+)
+from depsim_dagster.estimation.coverage import detectable_rate
+from depsim_dagster.estimation.forecast import prediction_interval
+from depsim_dagster.estimation.inputs import EstimationError, as_counts, require_columns
+from depsim_dagster.estimation.noise_floor import NOISE_DRAWS, sme_noise_floor
+from depsim_dagster.estimation.rates import PER
+
+COMPARABLE_EVENTS = 10
+
+# Read from the two tables that come in; everything else in them is ignored.
+FORECAST_COLUMNS = (
+    "model", "deployment", "category", "category_group", "k", "n", "design_effect",
+    "rate_per_100k", "lower_per_100k", "upper_per_100k",
+    "predecessor_sim_k", "predecessor_sim_n", "predecessor_sim_rate_per_100k",
+    "predecessor_production_k", "predecessor_production_n", "predecessor_production_rate_per_100k",
+    "tau", "level", "kind", "stack_hash", "forecast_hash", "sandbox",
+)  # fmt: skip
+OBSERVED_COLUMNS = (
+    "model", "source", "category", "k", "n", "missing", "design_effect",
+    "rate_per_100k", "lower_per_100k", "upper_per_100k", "stack_hash",
+)  # fmt: skip
+CALIBRATION_COLUMNS = (
+    "model", "deployment", "category", "category_group",
+    "forecast_k", "forecast_n", "forecast_per_100k", "forecast_lower_per_100k", "forecast_upper_per_100k",
+    "observed_k", "observed_n", "observed_per_100k", "observed_lower_per_100k", "observed_upper_per_100k",
+    "observed_missing",
+    "predecessor_sim_k", "predecessor_sim_n", "predecessor_sim_per_100k",
+    "predecessor_production_k", "predecessor_production_n", "predecessor_production_per_100k",
+    "predicted_count_lower", "predicted_count_upper", "observed_in_prediction",
+    "sme", "sme_noise_floor_median", "sme_noise_floor_p90", "baseline_sme", "comparable",
+    "log_score", "baseline_log_score",
+    "observed_ratio", "moved", "forecast_direction", "observed_direction", "paired_direction",
+    "direction_correct", "rise_probability", "detectable_per_100k",
+    "stack_hash", "forecast_hash", "kind", "sandbox",
+)  # fmt: skip
+
+
+def log_score(k: ArrayLike, n: ArrayLike, rate: ArrayLike) -> np.ndarray:
+    """Binomial negative log-likelihood (natural log, lower is better) of the observed (k, n) under a rate.
+
+    Pass a Jeffreys-smoothed rate: a forecast of exactly 0 would score infinity at the first event. The
+    binomial coefficient is included; it cancels between two forecasts of the same outcome. NaN where n = 0 or
+    the rate is NaN.
+    """
+    k, n, rate = as_counts(k=k, n=n, rate=rate)
+    if np.any((rate <= 0) | (rate >= 1)):
+        raise EstimationError(
+            "rate: the log score needs rates strictly between 0 and 1; pass jeffreys_rate(k, n)."
+        )
+    coefficient = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    value = -(coefficient + special.xlogy(k, rate) + special.xlog1py(n - k, -rate))
+    return np.where(n > 0, value, np.nan)
+
+
+def comparable(forecast_k: ArrayLike, observed_k: ArrayLike) -> np.ndarray:
+    """Whether a category has enough events for its SME to mean something: forecast_k + observed_k >= 10."""
+    forecast_k, observed_k = as_counts(forecast_k=forecast_k, observed_k=observed_k)
+    return forecast_k + observed_k >= COMPARABLE_EVENTS
+
+
+def score_forecast(
+    forecast: pd.DataFrame,
+    observed: pd.DataFrame,
+    moved_factor: float = MOVED_FACTOR,
+    seed: int = 0,
+    noise_draws: int = NOISE_DRAWS,
+    max_types: int = 10,
+    min_hits: int = 10,
+    familywise: float = 0.05,
+) -> pd.DataFrame:
+    """One row per forecast category (sorted by model, category) with exactly CALIBRATION_COLUMNS.
+
+    forecast: rows of registered_forecasts of one or more models; observed: rows of observed_rates, of which
+    those with source 'production' are used, joined on (model, category). Both must carry the same stack hash.
+
+    Counts in the measures are rate * n, which is k when every turn had the same inclusion probability; k
+    itself is passed through, and decides `comparable`. `predicted_count_*` and `rise_probability` use the
+    effective counts; the predecessor's production carries no design effect, so the forecast's stands in for
+    it. `rise_probability` holds sampling error only (no tau): P(X->Y rate >= moved_factor * predecessor's
+    production rate). Directions compare raw rates, so two zero rates are no direction. `detectable_per_100k`
+    is for forecast_n audited samples.
+
+    Measures that need an absent number (n = 0, no predecessor) are null.
+    Raises EstimationError for missing columns, repeated or unmatched categories, or different stack hashes.
+    """
+    table = _joined(forecast, observed)
+    # 1 the forecast, 2 the outcome, 0 the predecessor's production: weighted counts, turns, design effects.
+    x1, n1 = _counts(table["rate_per_100k"], table["n"]), _numbers(table["n"])
+    d1 = _effects(table["design_effect"])
+    x2, n2 = _counts(table["observed_per_100k"], table["observed_n"]), _numbers(table["observed_n"])
+    d2 = _effects(table["observed_design_effect"])
+    n0 = _numbers(table["predecessor_production_n"])
+    x0 = _counts(table["predecessor_production_rate_per_100k"], n0)
+
+    smoothed, smoothed_observed = jeffreys_rate(x1, n1), jeffreys_rate(x2, n2)
+    smoothed_old = jeffreys_rate(x0, n0)
+    lower, upper = _prediction_intervals(x1, n1, d1, n2, d2, table["tau"], table["level"])
+    floor_median, floor_p90 = sme_noise_floor(x1, n1, x2, n2, noise_draws, seed, d1, d2)
+    forecast_direction = direction(_per_turn(x1, n1), _per_turn(x0, n0))
+    observed_direction = direction(_per_turn(x2, n2), _per_turn(x0, n0))
+    sim_n = _numbers(table["predecessor_sim_n"])
+    sim = _counts(table["predecessor_sim_rate_per_100k"], sim_n)
+    paired_direction = direction(_per_turn(x1, n1), _per_turn(sim, sim_n))
+    called = np.nan_to_num(forecast_direction * observed_direction) != 0
+    pair = (n1 > 0) & (n0 > 0)
+    rise = np.full(len(table), np.nan)
+    rise[pair] = rise_probability(x1[pair], n1[pair], x0[pair], n0[pair], moved_factor, d1[pair], d1[pair])
+
+    renamed = {
+        "k": "forecast_k",
+        "n": "forecast_n",
+        "rate_per_100k": "forecast_per_100k",
+        "lower_per_100k": "forecast_lower_per_100k",
+        "upper_per_100k": "forecast_upper_per_100k",
+        "predecessor_sim_rate_per_100k": "predecessor_sim_per_100k",
+        "predecessor_production_rate_per_100k": "predecessor_production_per_100k",
+    }
+    out = table.rename(columns=renamed)
+    for predecessor in (
+        "predecessor_sim",
+        "predecessor_production",
+    ):  # absent for the first deployment of a study
+        for count in ("k", "n"):
+            out[f"{predecessor}_{count}"] = _nullable(_numbers(out[f"{predecessor}_{count}"]), "Int64")
+        out[f"{predecessor}_per_100k"] = _numbers(out[f"{predecessor}_per_100k"])
+    out["predicted_count_lower"], out["predicted_count_upper"] = (
+        _nullable(lower, "Int64"),
+        _nullable(upper, "Int64"),
+    )
+    inside = np.where(np.isnan(lower), np.nan, (x2 >= lower) & (x2 <= upper))
+    out["observed_in_prediction"] = _nullable(inside, "boolean")
+    out["sme"] = sme(smoothed, smoothed_observed)
+    out["sme_noise_floor_median"], out["sme_noise_floor_p90"] = floor_median, floor_p90
+    out["baseline_sme"] = sme(smoothed_old, smoothed_observed)
+    out["comparable"] = comparable(_numbers(table["k"]), _numbers(table["observed_k"])) & (n1 > 0) & (n2 > 0)
+    out["log_score"] = log_score(x2, n2, smoothed)
+    out["baseline_log_score"] = log_score(x2, n2, smoothed_old)
+    out["observed_ratio"] = smoothed_observed / smoothed_old
+    known = (n2 > 0) & (n0 > 0)
+    out["moved"] = _nullable(np.where(known, moved(x2, n2, x0, n0, moved_factor), np.nan), "boolean")
+    out["forecast_direction"] = _nullable(forecast_direction, "Int8")
+    out["observed_direction"] = _nullable(observed_direction, "Int8")
+    out["paired_direction"] = _nullable(paired_direction, "Int8")
+    correct = np.where(called, forecast_direction == observed_direction, np.nan)
+    out["direction_correct"] = _nullable(correct, "boolean")
+    out["rise_probability"] = rise
+    out["detectable_per_100k"] = PER * detectable_rate(n1, max_types, min_hits, familywise)
+    return out[list(CALIBRATION_COLUMNS)]
+
+
+def _joined(forecast: pd.DataFrame, observed: pd.DataFrame) -> pd.DataFrame:
+    """Forecast rows with the production columns beside them, or an EstimationError."""
+    require_columns(forecast, FORECAST_COLUMNS, "forecast")
+    require_columns(observed, OBSERVED_COLUMNS, "observed")
+    models = set(forecast["model"])
+    observed = observed[(observed["source"] == "production") & observed["model"].isin(models)]
+    keys = ["model", "category"]
+    for name, rows in (("forecast", forecast), ("observed", observed)):
+        repeated = rows[rows.duplicated(keys)]
+        if len(repeated):
+            raise EstimationError(
+                f"{name}: {len(repeated)} rows repeat a (model, category), first "
+                f"{tuple(repeated[keys].iloc[0])}; pool weeks before scoring "
+                "(estimate_rates by model and category)."
+            )
+    taken = [
+        "k",
+        "n",
+        "missing",
+        "design_effect",
+        "rate_per_100k",
+        "lower_per_100k",
+        "upper_per_100k",
+        "stack_hash",
+    ]
+    names = {column: f"observed_{column.replace('rate_per', 'per')}" for column in taken}
+    table = forecast.merge(
+        observed[[*keys, *taken]].rename(columns=names), on=keys, how="outer", indicator=True
+    )
+    alone = table[table["_merge"] != "both"]
+    if len(alone):
+        first = tuple(alone[keys].iloc[0])
+        side = "observed" if alone["_merge"].iloc[0] == "left_only" else "forecast"
+        raise EstimationError(
+            f"{side}: no row for (model, category) {first}, {len(alone)} unmatched in all; a forecast "
+            "is scored on the categories that it froze, so grade production with the same taxonomy."
+        )
+    different = table[table["stack_hash"] != table["observed_stack_hash"]]
+    if len(different):
+        raise EstimationError(
+            f"observed.stack_hash differs from the forecast's for {len(different)} categories of "
+            f"{set(different['model'])}; grade production again with the sealed measurement stack."
+        )
+    return table.sort_values(keys, ignore_index=True)
+
+
+def _numbers(values: pd.Series) -> np.ndarray:
+    return pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
+
+
+def _effects(values: pd.Series) -> np.ndarray:
+    """Design effects; 1 where there is none (n = 0)."""
+    effects = _numbers(values)
+    return np.where(np.isfinite(effects) & (effects > 0), effects, 1.0)
+
+
+def _counts(rate_per_100k: pd.Series, n: ArrayLike) -> np.ndarray:
+    """rate * n, snapped to the whole number that it is when weights are equal."""
+    counts = _numbers(rate_per_100k) * np.asarray(_numbers(n), dtype=float) / PER
+    whole = np.rint(counts)
+    return np.where(np.abs(counts - whole) < 1e-6 * np.maximum(whole, 1), whole, counts)
+
+
+def _per_turn(counts: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return np.divide(counts, n, out=np.full(len(counts), np.nan), where=n > 0)
+
+
+def _prediction_intervals(
+    x1: np.ndarray,
+    n1: np.ndarray,
+    d1: np.ndarray,
+    n2: np.ndarray,
+    d2: np.ndarray,
+    tau: pd.Series,
+    level: pd.Series,
+) -> tuple[np.ndarray, np.ndarray]:
+    tau, level = _numbers(tau), _numbers(level)
+    bounds = np.full((2, len(x1)), np.nan)
+    for i in np.flatnonzero((n1 > 0) & (n2 > 0)):
+        bounds[:, i] = prediction_interval(x1[i], n1[i], n2[i], tau[i], level[i], d1[i], d2[i])
+    return bounds[0], bounds[1]
+
+
+def _nullable(values: np.ndarray, dtype: str) -> pd.Series:
+    """Float array with NaN as a nullable column."""
+    return pd.Series(
+        pd.array([None if np.isnan(value) else value for value in values], dtype="Float64")
+    ).astype(dtype)

@@ -1,0 +1,99 @@
+"""Assets of the grading station: labels of completions, and of production responses once forecasts are sealed."""
+
+from typing import Any
+
+import dagster as dg
+
+from depsim_dagster.asset_metadata import markdown, partition_metadata, table_metadata
+from depsim_dagster.errors import text_free
+from depsim_dagster.grading.labelling import Labelling, label_turns
+from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
+from depsim_dagster.grading.turns import production_turns, simulated_turns
+from depsim_dagster.lake import LakeTable
+from depsim_dagster.partitions import StudyPartitions, week_and_model
+from depsim_dagster.progress import call_progress
+from depsim_dagster.registry.schema import REGISTERED_FORECASTS
+from depsim_dagster.registry.seal import require_sealed
+from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
+from depsim_dagster.study import Study
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
+
+# Above this share of missing labels a rate says more about the grader's failures than about the model.
+MISSING_SHARE = 0.02
+
+
+def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
+    """graded_labels and production_labels, each with a check on missing labels."""
+
+    @dg.asset(
+        name=GRADED_LABELS.name,
+        deps=[REGENERATED_COMPLETIONS.name, DEIDENTIFIED_PREFIXES.name],
+        partitions_def=partitions.week_by_model,
+        **_definition(GRADED_LABELS),
+    )
+    def graded_labels(context: dg.AssetExecutionContext):
+        study, partition = context.resources.study.study, week_and_model(context)
+        week, model = partition["week"], partition["model"]
+        labelling = label_turns(
+            study, lambda: simulated_turns(study.lake, week, model), call_progress(f"grade {model} on {week}", context.log)
+        )
+        yield from _published(study, GRADED_LABELS, partition, labelling)
+
+    @dg.asset(
+        name=PRODUCTION_LABELS.name,
+        # Every forecast comes first: an outcome is graded only after the forecast of it was sealed.
+        deps=[DEIDENTIFIED_PREFIXES.name, dg.AssetDep(REGISTERED_FORECASTS.name, partition_mapping=dg.AllPartitionMapping())],
+        partitions_def=partitions.weeks,
+        **_definition(PRODUCTION_LABELS),
+    )
+    def production_labels(context: dg.AssetExecutionContext):
+        study, week = context.resources.study.study, context.partition_key
+        prefixes = study.lake.read(DEIDENTIFIED_PREFIXES, {"week": week}, columns=["deployment"])
+        graded = set(prefixes.column("deployment").unique().to_pylist())
+        for candidate in study.config.candidates:
+            if candidate.model in graded and study.config.forecast_weeks(candidate.model):
+                require_sealed(study.lake, candidate.model, week)
+        labelling = label_turns(
+            study, lambda: production_turns(study.lake, week), call_progress(f"grade production of {week}", context.log)
+        )
+        yield from _published(study, PRODUCTION_LABELS, {"week": week}, labelling)
+
+    return [graded_labels, production_labels]
+
+
+def _definition(table: LakeTable) -> dict[str, Any]:
+    return {
+        "group_name": "grading",
+        "description": table.description,
+        "kinds": {"python", "openai", "parquet"},
+        "metadata": table_metadata(table),
+        "required_resource_keys": {"study"},
+        "check_specs": [dg.AssetCheckSpec(
+            "missing_labels", asset=table.name,
+            description=f"At most {MISSING_SHARE:.0%} of the turns have no label (no completion, or no readable verdict).",
+        )],
+    }
+
+
+def _published(study: Study, table: LakeTable, partition: dict[str, str], labelling: Labelling):
+    with text_free(f"{table.name}{partition}"):
+        manifest = study.lake.write(table, partition, labelling.rows)
+        labels = study.lake.read(table, partition, columns=["category", "status", "flagged"]).to_pandas()
+    counts = labels.assign(flagged=labels["flagged"].eq(True)).groupby("category", sort=True).agg(
+        flagged=("flagged", "sum"), graded=("status", lambda status: (status == "graded").sum()),
+        missing=("status", lambda status: status.isin(["unscored", "missing_completion"]).sum()),
+    ).reset_index()
+    calls = labelling.statistics.values()
+    yield dg.MaterializeResult(metadata=partition_metadata(manifest, study.config.sandbox) | {
+        "labels": markdown(counts),
+        "stack_hash": study.stack_hash,
+        "calls_sent": sum(made.sent for made in calls),
+        "calls_reused": sum(made.reused for made in calls),
+        "seconds": round(sum(made.seconds for made in calls), 1),
+    })
+    asked = int(counts["graded"].sum() + counts["missing"].sum()) if len(counts) else 0
+    share = int(counts["missing"].sum()) / asked if asked else 0.0
+    yield dg.AssetCheckResult(
+        check_name="missing_labels", asset_key=table.name, passed=share <= MISSING_SHARE, severity=dg.AssetCheckSeverity.WARN,
+        metadata={"missing_share": share, "labels_asked": asked},
+    )

@@ -1,0 +1,126 @@
+"""Deterministic graders: a regular expression, a Python rule, or labels that were recorded with the answers.
+
+Each returns one label a piece of evidence: True, False, or None where it has nothing to say (which is counted).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from depsim_dagster.config import GraderConfig, StudyConfig
+from depsim_dagster.errors import ConfigurationError, GradingError
+from depsim_dagster.grading.evidence import Evidence
+from depsim_dagster.traffic.readers import connect, identifier, recorded_answers
+
+CodeGrader = Callable[[Sequence[Evidence]], list[bool | None]]
+
+
+def code_grader(study: StudyConfig, name: str, grader: GraderConfig) -> CodeGrader:
+    """The labelling function of a `regex`, `python` or `recorded` grader.
+
+    Raises:
+        ConfigurationError: the pattern, the function or the label column does not exist or is malformed.
+    """
+    where = f"{study.file}: grading.graders.{name}"
+    if grader.kind == "regex":
+        return _regex_grader(where, grader.pattern or "")
+    if grader.kind == "python":
+        return _python_grader(where, name, _function(study, where, grader.function or ""))
+    return _recorded_grader(study, name, grader)
+
+
+def _regex_grader(where: str, pattern: str) -> CodeGrader:
+    connection = connect()
+    try:
+        connection.execute("select regexp_matches('', ?)", [pattern]).fetchall()
+    except duckdb.Error as error:
+        raise ConfigurationError(f"{where}.pattern: not an RE2 pattern ({error})") from None
+
+    def label(batch: Sequence[Evidence]) -> list[bool | None]:
+        # RE2 runs in linear time whatever the text, which Python's engine does not.
+        texts = pa.table({"place": range(len(batch)), "text": [item.target_text for item in batch]})
+        connection.register("texts", texts)
+        rows = connection.execute("select regexp_matches(text, ?) from texts order by place", [pattern]).fetchall()
+        return [row[0] for row in rows]
+
+    return label
+
+
+def _python_grader(where: str, name: str, function: Callable[[Evidence], bool | None]) -> CodeGrader:
+    def label(batch: Sequence[Evidence]) -> list[bool | None]:
+        labels = []
+        for item in batch:
+            try:
+                flagged = function(item)
+            except Exception as error:  # the rule is the user's; its message may quote the conversation
+                raise GradingError(f"{where}: grader `{name}` raised {type(error).__name__} on turn {item.turn_id}; correct the function") from None
+            if flagged not in (True, False, None):
+                raise GradingError(f"{where}: grader `{name}` returned {type(flagged).__name__} on turn {item.turn_id}; return True, False or None")
+            labels.append(None if flagged is None else bool(flagged))
+        return labels
+
+    return label
+
+
+def _function(study: StudyConfig, where: str, reference: str) -> Callable[[Evidence], bool | None]:
+    module_name, _, attribute = reference.rpartition(":")
+    if not module_name or not attribute:
+        raise ConfigurationError(f"{where}.function: `{reference}` must be `module:function` or `file.py:function`")
+    try:
+        if module_name.endswith(".py"):
+            path = study.path(module_name)
+            spec = importlib.util.spec_from_file_location(f"depsim_study_{path.stem}", path)
+            if spec is None or spec.loader is None:
+                raise ImportError(module_name)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(module_name)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise ConfigurationError(f"{where}.function: cannot load {module_name} ({type(error).__name__})") from None
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        raise ConfigurationError(f"{where}.function: {module_name} has no function `{attribute}`")
+    return function
+
+
+def _recorded_grader(study: StudyConfig, name: str, grader: GraderConfig) -> CodeGrader:
+    """Labels that stand in the table of recorded answers, found again by (prompt, model, answer)."""
+    source, label_column = grader.recorded, grader.label
+    assert source is not None and label_column is not None  # GraderConfig demands both for this kind
+    connection = connect()
+    query = recorded_answers(connection, study, source, [label_column], f"grading.graders.{name}.recorded")
+    prompt, answer, column = identifier(source.columns.prompt), identifier(source.columns.answer), identifier(label_column)
+    # Hashes instead of texts: the table stays small and holds no conversation.
+    connection.execute(f"""
+        create table labels as
+        select sha256({prompt}) as prompt_hash, model_name, sha256({answer}) as answer_hash,
+               case when min(try_cast({column} as double)) = max(try_cast({column} as double))
+                    then min(try_cast({column} as double)) = 1 end as flagged
+        from ({query}) where try_cast({column} as double) is not null
+        group by all
+    """)
+    if connection.execute("select count(*) from labels").fetchall()[0][0] == 0:
+        raise ConfigurationError(f"{study.file}: grading.graders.{name}.label: no row has a number in column `{label_column}`")
+
+    def label(batch: Sequence[Evidence]) -> list[bool | None]:
+        asked = pa.table({
+            "place": range(len(batch)),
+            "prompt": [item.last_user_text for item in batch],
+            "model": [item.model for item in batch],
+            "answer": [item.target_text for item in batch],
+        })
+        connection.register("asked", asked)
+        rows = connection.execute("""
+            select flagged from asked left join labels
+              on prompt_hash = sha256(prompt) and model_name = model and answer_hash = sha256(answer)
+            order by place
+        """).fetchall()
+        return [row[0] for row in rows]
+
+    return label

@@ -1,0 +1,52 @@
+"""Streams of target turns to grade: completions joined with their prefixes, or the logged responses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from depsim_dagster.grading.labelling import TargetTurn
+from depsim_dagster.lake import Lake
+from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
+from depsim_dagster.traffic.readers import connect
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
+
+BATCH_ROWS = 1_000
+_CARRIED = ("week", "turn_id", "deployment", "user_id", "language", "inclusion_probability", "prefix", "attributes")
+
+
+def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTurn]]:
+    """Every completion of the partition with its prefix, in the order of turn and completion index."""
+    columns = ["turn_id", "completion_index", "completion"]
+    completions = lake.scan(REGENERATED_COMPLETIONS, {"week": week, "model": model}, columns=columns)
+    prefixes = lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=list(_CARRIED))
+    connection = connect()
+    connection.register("completions", _reader(REGENERATED_COMPLETIONS.schema, columns, completions))
+    connection.register("prefixes", _reader(DEIDENTIFIED_PREFIXES.schema, list(_CARRIED), prefixes))
+    joined = connection.sql(
+        "select prefixes.*, completion_index, completion from completions join prefixes using (turn_id) order by turn_id, completion_index"
+    ).to_arrow_reader(BATCH_ROWS)
+    for batch in joined:
+        yield [
+            _turn(row, model, "simulated", row["completion_index"], [json.loads(row["completion"])] if row["completion"] else [])
+            for row in batch.to_pylist()
+        ]
+
+
+def production_turns(lake: Lake, week: str) -> Iterator[list[TargetTurn]]:
+    """Every logged target turn of the week; the deployment wrote it."""
+    for batch in lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=[*_CARRIED, "target"], rows=BATCH_ROWS):
+        yield [_turn(row, row["deployment"], "production", 0, json.loads(row["target"])) for row in batch.to_pylist()]
+
+
+def _turn(row: dict, model: str, source: str, completion_index: int, messages: list[dict]) -> TargetTurn:
+    gradable = [message for message in messages if message.get("content") or message.get("tool_calls") or message.get("reasoning")]
+    return TargetTurn(
+        model=model, source=source, completion_index=completion_index, messages=gradable, **{name: row[name] for name in _CARRIED}
+    )
+
+
+def _reader(schema: pa.Schema, columns: list[str], batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(pa.schema([schema.field(name) for name in columns]), batches)

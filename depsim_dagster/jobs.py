@@ -1,0 +1,55 @@
+"""Jobs: one per kind of partition along the lineage, and `study`, which runs them all in the order of the method."""
+
+from typing import Any
+
+import dagster as dg
+
+from depsim_dagster.marts.dbt_build import MARTS
+
+AssetJob = Any  # what dg.define_asset_job returns has no public name
+
+# Job → the assets that it materialises. Partitions: traffic and observation by week, simulation by week × model,
+# forecast and calibration by candidate, outcome for the whole study.
+JOB_ASSETS = {
+    "traffic": ["sampled_traffic", "sampling_funnel", "deidentified_prefixes"],
+    "simulation": ["regenerated_completions", "graded_labels", "rate_estimates"],
+    "forecast": ["registered_forecasts"],
+    "observation": ["production_labels", "observed_rates"],
+    "calibration": ["post_release_calibration"],
+}
+JOB_DESCRIPTIONS = {
+    "traffic": "Sample a week of consented traffic and publish its de-identified prefixes through the gates.",
+    "simulation": "Replay a week with a model, grade the completions and estimate rates.",
+    "forecast": "Seal a candidate's forecast before its outcome is graded.",
+    "observation": "Grade a week's production responses by the same stack.",
+    "calibration": "Score a candidate's sealed forecast against the observed rates.",
+    "outcome": "Build the marts, the warehouse file and the study report.",
+}
+
+
+def partition_jobs() -> list[AssetJob]:
+    """The jobs along the lineage."""
+    outcome = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups("marts") | dg.AssetSelection.groups("report")
+    selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {"outcome": outcome}
+    return [
+        dg.define_asset_job(name, selection=selection, description=JOB_DESCRIPTIONS[name], executor_def=dg.in_process_executor)
+        for name, selection in selections.items()
+    ]
+
+
+def study_job() -> dg.JobDefinition:
+    """The whole retrospective study as one launchable job; every partition shows as a run of its own."""
+
+    @dg.op(required_resource_keys={"study"}, description="Run every step of the study that is not done, in the order of the method.")
+    def run_study_steps(context: dg.OpExecutionContext) -> None:
+        from depsim_dagster.study_run import run_study  # it builds the definitions, which hold this job
+
+        outcome = run_study(context.resources.study.study, context.instance, on_step=lambda step, state: context.log.info(f"{step.label}: {state}"))
+        for label, reason in outcome.skipped.items():
+            context.log.warning(f"{label} skipped: {reason}")
+
+    @dg.job(name="study", description="Run the whole retrospective study: every week, model and candidate of the study file.", executor_def=dg.in_process_executor)
+    def study() -> None:
+        run_study_steps()
+
+    return study

@@ -1,0 +1,115 @@
+"""One DuckDB file for people: the marts and the tables of numbers behind them, never a table that holds text
+of conversations. The pipeline itself never reads it: one writer locks a DuckDB file against every other
+process."""
+
+import uuid
+from pathlib import Path
+
+from depsim_dagster.errors import DepsimError, LakeError
+from depsim_dagster.marts.dbt_build import MARTS
+from depsim_dagster.marts.lake_files import MARTS_DIRECTORY, PublishedLake, read_parquet_sql, sql_text
+from depsim_dagster.marts.project import dbt_project_dir
+
+NUMBER_TABLES = (
+    "rate_estimates",
+    "observed_rates",
+    "registered_forecasts",
+    "post_release_calibration",
+    "graded_labels",
+    "production_labels",
+    "sampling_funnel",
+)
+_TEXT_COLUMNS = frozenset({"prefix", "target", "completion", "tools", "attributes", "text", "content"})
+
+
+class WarehouseError(DepsimError):
+    """The warehouse file is open elsewhere, or is not a DuckDB file; it was left as it is."""
+
+
+def write_warehouse(lake: PublishedLake, path: Path) -> dict[str, int]:
+    """Write marts and tables of numbers into `path`, and return {table: rows}.
+
+    Built in a file beside `path` that replaces it in one step: readers see the old or the new warehouse. A
+    lake table without a published file is left out; a mart must exist. Columns of the marts carry their
+    descriptions. Raises LakeError (no marts, or a text column in a table of numbers) and WarehouseError.
+    """
+    sources = {mart: [lake.root / MARTS_DIRECTORY / f"{mart}.parquet"] for mart in MARTS}
+    for mart, (file,) in sources.items():
+        if not file.is_file():
+            raise LakeError(f"mart {mart} is not built: build the marts before the warehouse")
+    sources |= {table: files for table in NUMBER_TABLES if (files := lake.files(table))}
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_if_in_use(path)
+    building = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
+    try:
+        rows = _write(building, sources)
+        try:
+            building.replace(path)
+        except PermissionError as error:
+            raise WarehouseError(
+                f"warehouse {path} cannot be replaced: close it elsewhere, or free the name"
+            ) from error
+    finally:
+        for leftover in (building, building.with_name(building.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+    return rows
+
+
+def _refuse_if_in_use(path: Path) -> None:
+    """Opening for writing takes DuckDB's own lock, and folds a write-ahead log into the file that it belongs
+    to: left behind, the log would be replayed into the new file."""
+    import duckdb
+
+    if not path.exists():
+        return
+    try:
+        duckdb.connect(str(path)).close()
+    except (duckdb.ConnectionException, duckdb.IOException) as error:
+        reason = str(error)
+        if isinstance(error, duckdb.ConnectionException) or "lock" in reason.lower():
+            raise WarehouseError(
+                f"warehouse {path} is open elsewhere: close the program that reads it, "
+                "or write to another path"
+            ) from error
+        raise WarehouseError(
+            f"{path} exists and is not a DuckDB file that can be replaced: move it away, "
+            "or write to another path"
+        ) from error
+
+
+def _write(path: Path, sources: dict[str, list[Path]]) -> dict[str, int]:
+    import duckdb
+
+    rows = {}
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("set preserve_insertion_order = false")
+        for table, files in sources.items():
+            reader = read_parquet_sql(files)
+            columns = {
+                column for column, *_ in connection.execute(f"describe select * from {reader}").fetchall()
+            }
+            if text := sorted(columns & _TEXT_COLUMNS):
+                raise LakeError(
+                    f"{table} has the text column(s) {', '.join(text)}: it cannot go into the warehouse"
+                )
+            connection.execute(f'create table "{table}" as select * from {reader}')
+            ((rows[table],),) = connection.execute(f'select count(*) from "{table}"').fetchall()
+        for statement in _comments():
+            connection.execute(statement)
+    return rows
+
+
+def _comments() -> list[str]:
+    """Comments on the marts and their columns, from the dbt project."""
+    import yaml
+
+    described = yaml.safe_load((dbt_project_dir() / "models" / "marts" / "_marts.yml").read_text("utf-8"))
+    statements = []
+    for model in described["models"]:
+        statements.append(f'comment on table "{model["name"]}" is {sql_text(model["description"].strip())}')
+        for column in model["columns"]:
+            target = f'"{model["name"]}"."{column["name"]}"'
+            statements.append(f"comment on column {target} is {sql_text(column['description'].strip())}")
+    return statements

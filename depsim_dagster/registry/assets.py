@@ -1,0 +1,78 @@
+"""Assets of the registry: the sealed forecast of a candidate, and its score after the release."""
+
+import datetime as dt
+
+import dagster as dg
+
+from depsim_dagster.asset_metadata import markdown, partition_metadata, rates_markdown, table_metadata
+from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
+from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
+from depsim_dagster.partitions import StudyPartitions
+from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows
+from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION, REGISTERED_FORECASTS
+from depsim_dagster.registry.seal import seal
+
+
+def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
+    """registered_forecasts and post_release_calibration, partitioned by candidate."""
+    # A candidate's window is a handful of week × model partitions; Dagster orders against all of them.
+    def after_all(name: str) -> dg.AssetDep:
+        return dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
+
+    @dg.asset(
+        name=REGISTERED_FORECASTS.name,
+        deps=[after_all(GRADED_LABELS.name), after_all(RATE_ESTIMATES.name)],
+        group_name="registry",
+        partitions_def=partitions.candidates,
+        description=REGISTERED_FORECASTS.description,
+        kinds={"python", "parquet"},
+        metadata=table_metadata(REGISTERED_FORECASTS),
+        required_resource_keys={"study"},
+    )
+    def registered_forecasts(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        study, model = context.resources.study.study, context.partition_key
+        sealed = seal(study.lake, model, forecast_rows(study, model, dt.datetime.now(dt.UTC).date()))
+        manifest = study.lake.manifest(REGISTERED_FORECASTS, {"model": model})
+        frame = sealed.to_pandas()
+        head = frame.iloc[0]
+        shown = frame.assign(below_floor=(frame["k"] == 0) & (frame["n"] > 0)).sort_values("rate_per_100k", ascending=False)
+        return dg.MaterializeResult(metadata=partition_metadata(manifest, study.config.sandbox) | {
+            "rates": rates_markdown(shown),
+            "forecast_hash": head["forecast_hash"], "sealed_at": head["sealed_at"].isoformat(), "kind": head["kind"],
+            "forecast_weeks": ", ".join(head["forecast_weeks"]), "stack_hash": head["stack_hash"],
+        })
+
+    @dg.asset(
+        name=POST_RELEASE_CALIBRATION.name,
+        deps=[REGISTERED_FORECASTS.name, after_all(PRODUCTION_LABELS.name), after_all(OBSERVED_RATES.name)],
+        group_name="registry",
+        partitions_def=partitions.candidates,
+        description=POST_RELEASE_CALIBRATION.description,
+        kinds={"python", "parquet"},
+        metadata=table_metadata(POST_RELEASE_CALIBRATION),
+        required_resource_keys={"study"},
+    )
+    def post_release_calibration(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        study, model = context.resources.study.study, context.partition_key
+        rows = calibration_rows(study, model)
+        manifest = study.lake.write(POST_RELEASE_CALIBRATION, {"model": model}, rows)
+        scores = rows.to_pandas()
+        comparable = scores[scores["comparable"]]
+        called = scores["direction_correct"].dropna()
+        table = scores.sort_values("observed_per_100k", ascending=False)[
+            ["category", "forecast_per_100k", "observed_per_100k", "sme", "sme_noise_floor_median", "moved", "direction_correct", "observed_in_prediction"]
+        ].round(2)
+        metadata = partition_metadata(manifest, study.config.sandbox) | {
+            "rates": markdown(table),
+            "comparable_categories": len(comparable),
+            "directions_right": f"{int(called.sum())} of {len(called)}",
+        }
+        if len(comparable):
+            metadata |= {
+                "sme_median": float(comparable["sme"].median()),
+                "sme_noise_floor_median": float(comparable["sme_noise_floor_median"].median()),
+                "sme_worst": float(comparable["sme"].max()),
+            }
+        return dg.MaterializeResult(metadata=metadata)
+
+    return [registered_forecasts, post_release_calibration]

@@ -1,0 +1,112 @@
+"""From labels to the rows of a forecast, and from a sealed forecast and its outcome to a score.
+
+Reads the lake's labels by the windows of the study and hands them to the pure functions of `estimation`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+
+from depsim_dagster.config import StudyConfig
+from depsim_dagster.errors import RegistryError
+from depsim_dagster.estimation.rates import estimate_rates
+from depsim_dagster.estimation.scoring import score_forecast
+from depsim_dagster.grading.labelling import one_stack
+from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
+from depsim_dagster.lake import Lake, LakeTable, Manifest
+from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
+from depsim_dagster.registry.seal import labels_digest, verified_forecast
+from depsim_dagster.study import Study
+
+COUNTED = ["k", "n", "rate_per_100k"]
+
+
+def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
+    """The forecast of `model`, pooled over the weeks of its forecast window: REGISTERED_FORECASTS without a seal.
+
+    A week of the window without labels is left out, and `forecast_weeks` says which were used.
+
+    Raises:
+        RegistryError: no week of the window has labels of the candidate.
+    """
+    config, lake = study.config, study.lake
+    deployment = config.deployment(model)
+    predecessor = deployment.predecessor
+    if predecessor is None:
+        raise RegistryError(f"{model} has no predecessor in {config.file}, so there is no traffic to forecast it from")
+    weeks = [str(week) for week in config.forecast_weeks(model)]
+    candidate, used = _labels(lake, GRADED_LABELS, [{"week": week, "model": model} for week in weeks], predecessor)
+    if not used:
+        raise RegistryError(
+            f"{model}: no labels in its forecast window ({', '.join(weeks) or 'no week of the study lies before the release'}); materialise "
+            f"graded_labels for these weeks and {model} first"
+        )
+    same_prefixes, beside = _labels(lake, GRADED_LABELS, [{"week": week, "model": predecessor} for week in weeks], predecessor)
+    stack = one_stack(pa.concat_tables([candidate, same_prefixes]), f"forecast of {model}")
+    rates = _pooled(candidate, config).merge(
+        _pooled(same_prefixes, config)[["category", *COUNTED]].rename(columns={name: f"predecessor_sim_{name}" for name in COUNTED}),
+        on="category", how="left",
+    )
+    rates = rates.astype({"predecessor_sim_k": "Int64", "predecessor_sim_n": "Int64"})
+    return rates.assign(
+        model=model,
+        deployment=predecessor,
+        category_group=rates["category"].map(study.taxonomy.groups()),
+        released_at=str(deployment.released),
+        forecast_weeks=[[manifest.partition["week"] for manifest in used]] * len(rates),
+        tau=config.estimation.tau,
+        # Only a forecast that is sealed before the release is a registered one.
+        kind="registered" if today < deployment.released else "retrospective",
+        stack_hash=stack,
+        labels_hash=labels_digest(used + beside),
+        sandbox=config.sandbox,
+    )
+
+
+def calibration_rows(study: Study, model: str) -> pa.Table:
+    """The sealed forecast of `model` scored against its production labels: POST_RELEASE_CALIBRATION.
+
+    Raises:
+        RegistryError: there is no outcome yet, or the forecast was edited after sealing.
+    """
+    config, lake = study.config, study.lake
+    forecast = verified_forecast(lake, model).to_pandas()
+    predecessor = config.deployment(model).predecessor
+    after = [{"week": str(week)} for week in config.observation_weeks(model)]
+    before = [{"week": str(week)} for week in config.forecast_weeks(model)]
+    outcome, used = _labels(lake, PRODUCTION_LABELS, after, model)
+    if not used or not outcome.num_rows:
+        raise RegistryError(
+            f"{model}: no production labels in its observation window ({', '.join(week['week'] for week in after) or 'no week of the study'}); "
+            "materialise production_labels for these weeks first"
+        )
+    baseline, _ = _labels(lake, PRODUCTION_LABELS, before, predecessor)
+    one_stack(pa.concat_tables([outcome, baseline]), f"observation of {model}")
+    observed = _pooled(outcome, config).assign(model=model, source="production", stack_hash=one_stack(outcome, model))
+    old = _pooled(baseline, config)[["category", *COUNTED]].rename(columns={name: f"predecessor_production_{name}" for name in COUNTED})
+    forecast = forecast.merge(old, on="category", how="left")
+    scored = score_forecast(forecast, observed, seed=config.seed)
+    return pa.Table.from_pandas(scored, schema=POST_RELEASE_CALIBRATION.schema, preserve_index=False)
+
+
+def _labels(lake: Lake, table: LakeTable, partitions: list[dict[str, str]], deployment: str) -> tuple[pa.Table, list[Manifest]]:
+    """Labels of the published partitions, on traffic of `deployment` only, and the manifests that were read."""
+    read, used = [table.schema.empty_table()], []
+    for partition in partitions:
+        manifest = lake.manifest(table, partition)
+        if manifest is None:
+            continue
+        labels = lake.read(table, partition)
+        wanted = labels.filter(pa.compute.equal(labels.column("deployment"), deployment))
+        if wanted.num_rows:
+            read.append(wanted)
+            used.append(manifest)
+    return pa.concat_tables(read), used
+
+
+def _pooled(labels: pa.Table, config: StudyConfig) -> pd.DataFrame:
+    return estimate_rates(labels.to_pandas(), by=["category"], level=config.estimation.level)

@@ -1,0 +1,143 @@
+"""Sealing: a forecast is frozen before its outcome is graded, and chained to the forecast sealed before it.
+
+The rule is enforced in the data: while production labels of the candidate exist, its forecast can neither be made nor
+changed, and production labels of a candidate are refused until its forecast is sealed (grading/assets.py asks
+`require_sealed`). A second run on the same labels returns the forecast that is there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+import pyarrow as pa
+
+from depsim_dagster.errors import RegistryError
+from depsim_dagster.grading.schema import PRODUCTION_LABELS
+from depsim_dagster.lake import Lake, Manifest
+from depsim_dagster.registry.schema import REGISTERED_FORECASTS
+
+SEALED_LATER = {"forecast_hash", "previous_hash", "sealed_at"}
+
+
+def seal(lake: Lake, model: str, forecast: pd.DataFrame) -> pa.Table:
+    """Seal the forecast of `model` (REGISTERED_FORECASTS without the seal's own columns) and publish it.
+
+    Raises:
+        RegistryError: production labels of the model exist and this is not the forecast that was sealed before them.
+    """
+    partition = {"model": model}
+    with _chain(lake):
+        manifest = lake.manifest(REGISTERED_FORECASTS, partition)
+        if manifest is not None:
+            sealed = lake.read(REGISTERED_FORECASTS, partition)
+            if _same(sealed, forecast):
+                return sealed
+        graded = graded_outcome(lake, model)
+        if graded:
+            raise RegistryError(
+                f"{model}: its outcome is already graded (production_labels of week {', '.join(graded)}), so a forecast sealed now would "
+                "not be blind. Start the study in a new store, or delete those partitions and grade them again after sealing"
+            )
+        table = _sealed(forecast, _newest_seal(lake, besides=model))
+        lake.write(REGISTERED_FORECASTS, partition, table)
+        return table
+
+
+def require_sealed(lake: Lake, model: str, week: str) -> None:
+    """Refuse to look at an outcome whose forecast is not sealed.
+
+    Raises:
+        RegistryError: the candidate has no sealed forecast.
+    """
+    if lake.manifest(REGISTERED_FORECASTS, {"model": model}) is None:
+        raise RegistryError(
+            f"production_labels[week={week}]: this week has traffic of {model}, whose forecast is not sealed; materialise "
+            f"registered_forecasts[model={model}] first, so that the forecast is made before its outcome is graded"
+        )
+
+
+def verified_forecast(lake: Lake, model: str) -> pa.Table:
+    """The sealed forecast, after its seal was recomputed.
+
+    Raises:
+        LakeError: there is none. RegistryError: its rows do not match its seal.
+    """
+    table = lake.read(REGISTERED_FORECASTS, {"model": model})
+    frame = table.to_pandas()
+    if len(frame[sorted(SEALED_LATER)].drop_duplicates()) != 1:
+        raise RegistryError(f"registered_forecasts[model={model}]: its rows carry different seals; the partition was edited")
+    head = frame.iloc[0]
+    if _digest(frame, head["previous_hash"], head["sealed_at"]) != head["forecast_hash"]:
+        raise RegistryError(f"registered_forecasts[model={model}]: its rows do not match its seal; the partition was edited")
+    return table
+
+
+def graded_outcome(lake: Lake, model: str) -> list[str]:
+    """Weeks in which production labels of this model exist."""
+    weeks = []
+    for manifest in lake.published(PRODUCTION_LABELS):
+        labels = lake.read(PRODUCTION_LABELS, manifest.partition, columns=["model"])
+        if model in labels.column("model").unique().to_pylist():
+            weeks.append(manifest.partition["week"])
+    return weeks
+
+
+def labels_digest(manifests: list[Manifest]) -> str:
+    """One hash for the label partitions that a forecast was made from."""
+    lines = sorted(f"{json.dumps(manifest.partition, sort_keys=True)} {manifest.content}" for manifest in manifests)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _sealed(forecast: pd.DataFrame, previous: str) -> pa.Table:
+    now = pd.Timestamp(dt.datetime.now(dt.UTC)).floor("us")
+    frame = forecast.assign(previous_hash=previous, sealed_at=now)
+    frame["forecast_hash"] = _digest(frame, previous, now)
+    return pa.Table.from_pandas(frame, schema=REGISTERED_FORECASTS.schema, preserve_index=False)
+
+
+def _digest(frame: pd.DataFrame, previous: str, sealed_at: pd.Timestamp) -> str:
+    """SHA-256 over the canonical rows, the previous seal and the time."""
+    document = {"rows": _canonical_rows(frame), "previous_hash": previous, "sealed_at": pd.Timestamp(sealed_at).isoformat()}
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _canonical_rows(frame: pd.DataFrame) -> list[dict]:
+    columns = [name for name in REGISTERED_FORECASTS.schema.names if name not in SEALED_LATER]
+    table = pa.Table.from_pandas(
+        frame[columns], schema=pa.schema([REGISTERED_FORECASTS.schema.field(name) for name in columns]), preserve_index=False
+    )
+    return sorted(table.to_pylist(), key=lambda row: row["category"])
+
+
+def _same(sealed: pa.Table, forecast: pd.DataFrame) -> bool:
+    return _canonical_rows(sealed.to_pandas()) == _canonical_rows(forecast)
+
+
+def _newest_seal(lake: Lake, besides: str) -> str:
+    """The seal that was made last; a forecast that is sealed anew takes its own old place out of the chain."""
+    newest, seal_hash = None, ""
+    for manifest in lake.published(REGISTERED_FORECASTS):
+        if manifest.partition["model"] == besides or manifest.rows == 0:
+            continue
+        head = lake.read(REGISTERED_FORECASTS, manifest.partition, columns=["sealed_at", "forecast_hash"]).slice(0, 1).to_pylist()[0]
+        if newest is None or head["sealed_at"] > newest:
+            newest, seal_hash = head["sealed_at"], head["forecast_hash"]
+    return seal_hash
+
+
+@contextmanager
+def _chain(lake: Lake) -> Iterator[None]:
+    """One seal at a time, also across processes, so that the chain does not fork."""
+    lake.root.mkdir(parents=True, exist_ok=True)
+    with open(lake.root / ".registry.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)

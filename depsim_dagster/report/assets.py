@@ -1,0 +1,51 @@
+"""Assets of the report station: the warehouse file and the page that people forward."""
+
+import dagster as dg
+
+from depsim_dagster.marts.dbt_build import MARTS
+from depsim_dagster.marts.warehouse import write_warehouse
+from depsim_dagster.report.content import report_content
+from depsim_dagster.report.study_report import write_report
+
+WAREHOUSE = "warehouse.duckdb"
+REPORT = "report.html"
+
+
+def report_assets() -> list[dg.AssetsDefinition]:
+    """warehouse and study_report."""
+
+    @dg.asset(
+        deps=list(MARTS),
+        group_name="report",
+        description="One DuckDB file for people: the three marts and the tables of numbers behind them, no text.",
+        kinds={"duckdb"},
+        required_resource_keys={"study"},
+    )
+    def warehouse(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        study = context.resources.study.study
+        path = study.config.path(WAREHOUSE)
+        rows = write_warehouse(study.lake, path)
+        return dg.MaterializeResult(metadata={
+            "file": dg.MetadataValue.path(str(path.resolve())),
+            "dagster/row_count": sum(rows.values()),
+            "tables": dg.MetadataValue.json(rows),
+        })
+
+    @dg.asset(
+        deps=list(MARTS),
+        group_name="report",
+        description="The study report: one self-contained HTML page, and report.json beside it.",
+        kinds={"html"},
+        required_resource_keys={"study"},
+    )
+    def study_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        study = context.resources.study.study
+        content = report_content(study)
+        path = write_report(content, study.config.path(REPORT))
+        return dg.MaterializeResult(metadata={
+            "report": dg.MetadataValue.url(path.resolve().as_uri()),
+            "candidates": content.calibration["model"].nunique() if len(content.calibration) else 0,
+            "stack_hash": study.stack_hash,
+        })
+
+    return [warehouse, study_report]

@@ -1,0 +1,118 @@
+"""The scores of a study in the terminal: one table per candidate, at most 100 columns, legible without
+colour.
+
+Plain ASCII apart from the names themselves, so that a redirected or old terminal shows it whole. Names are
+cleaned of control characters and never read as markup. It formats the calibration table; the report's page
+holds the details.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from depsim_dagster.report.study_report import (
+    SANDBOX_SHORT,
+    ReportContent,
+    Row,
+    Verdict,
+    candidates,
+    direction_text,
+    rate_cell,
+    times_text,
+    verdict,
+    visible,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+ASCII = str.maketrans({"×": "x", "–": "-", "✓": "", "✗": ""})
+
+
+def study_table(calibration: pd.DataFrame) -> Group:
+    """A printable group for a rich Console: per candidate the categories with forecast, observed rate (per
+    100,000, with intervals), SME, moved and direction, and four summary lines. At most 100 columns wide.
+
+    Raises LakeError when the table has rows but no model or category column.
+    """
+    from datetime import datetime
+
+    from rich.console import Group
+    from rich.text import Text
+
+    content = ReportContent(study="", generated_at=datetime.now(UTC), sandbox=False, calibration=calibration)
+    parts: list[Table | Text] = []
+    if content.shows_sandbox:
+        parts.append(Text(SANDBOX_SHORT, style="bold yellow"))
+    for rows in candidates(content).values():
+        found = verdict(rows)
+        parts += [Text(), _heading(found), _table(rows), *summary_lines(found)]
+    return Group(*parts or [Text("No scored forecast yet: post_release_calibration is empty.")])
+
+
+def summary_lines(found: Verdict) -> list[Text]:
+    """The verdict in four lines of text."""
+    from rich.text import Text
+
+    lines = [
+        f"Median SME {_ascii(times_text(found.median_sme))} over {found.comparable} comparable categories"
+        f" (perfect simulator {_ascii(times_text(found.noise_floor_median))},"
+        f" no change {_ascii(times_text(found.baseline_median_sme))})",
+        f"Tail: p90 {_ascii(times_text(found.p90_sme))}, worst {_ascii(times_text(found.worst_sme))}"
+        f" {_ascii(found.worst_category or '')}; above noise {found.above_noise} of {found.above_noise_of}",
+        f"Directions right {found.directions_right} of {found.directions_called} called;"
+        f" where production moved {found.movers_right} of {found.movers_called}",
+        f"Observed counts inside the prediction interval: {found.inside} of {found.inside_of}",
+    ]
+    return [Text("  " + line) for line in lines]
+
+
+def _heading(found: Verdict) -> Text:
+    from rich.text import Text
+
+    text = Text(_ascii(found.model), style="bold")
+    text.append(f"  on traffic of {_ascii(found.deployment)}; {_ascii(found.kind)}", style="not bold")
+    return text
+
+
+def _table(rows: list[Row]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, width=None)
+    table.add_column("Category", overflow="fold", max_width=32)
+    for name in ("Forecast/100k", "Observed/100k"):
+        table.add_column(name, no_wrap=True, max_width=22)
+    table.add_column("SME", justify="right", no_wrap=True, max_width=8)
+    table.add_column("Moved", no_wrap=True, max_width=5)
+    table.add_column("Direction", no_wrap=True, max_width=9)
+    for row in rows:
+        few = row.get("sme") is not None and not row.get("comparable")
+        moved = {True: "yes", False: "no"}.get(row.get("moved"), "-")
+        table.add_row(
+            Text(_ascii(str(row["category"]))),
+            _rate(row, "forecast"),
+            _rate(row, "observed"),
+            _ascii(times_text(row.get("sme"))) + ("*" if few else ""),
+            moved,
+            _ascii(direction_text(row)),
+        )
+    if any(row.get("sme") is not None and not row.get("comparable") for row in rows):
+        table.caption = Text("* fewer than 10 events in forecast and observation: left out of the summary")
+        table.caption_justify = "left"
+    return table
+
+
+def _rate(row: Row, prefix: str) -> str:
+    cell = rate_cell(row, prefix)
+    return _ascii(cell["text"] + (f" ({cell['interval']})" if cell["interval"] else ""))
+
+
+def _ascii(text: str) -> str:
+    return " ".join(visible(text).translate(ASCII).split())

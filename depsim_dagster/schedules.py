@@ -1,0 +1,45 @@
+"""Weekly simulation on fresh traffic: a schedule for the traffic of the last full week, and a sensor that replays it.
+
+The sensor follows the traffic job, so that a replay never starts on a week whose gates have not passed.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from depsim_dagster.config import StudyConfig
+from depsim_dagster.jobs import AssetJob
+
+
+def weekly_traffic_schedule(traffic_job: AssetJob) -> dg.ScheduleDefinition:
+    """Every Monday at 02:00 UTC: the traffic of the week that has just ended."""
+    return dg.build_schedule_from_partitioned_job(
+        traffic_job,
+        name="weekly_traffic",
+        hour_of_day=2,
+        description="Every Monday, 02:00 UTC: sample and de-identify the week that has just ended.",
+    )
+
+
+def simulation_sensor(
+    config: StudyConfig, traffic_job: AssetJob, simulation_job: AssetJob
+) -> dg.SensorDefinition:
+    """After a week's traffic is published: one simulation run for each model that is simulated on it."""
+
+    @dg.run_status_sensor(
+        name="simulate_fresh_traffic",
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=[traffic_job],
+        request_job=simulation_job,
+        description="When a week's traffic has passed its gates, replay it with the current deployment and its candidate.",
+    )
+    def simulate_fresh_traffic(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        week = context.dagster_run.tags.get("dagster/partition")
+        models = config.simulated_models(week) if week else ()
+        if not models:
+            yield dg.SkipReason(f"no model is simulated on week {week}")
+        for model in models:
+            # Two candidates may share a traffic run; the key keeps a repeated tick from launching one twice.
+            yield dg.RunRequest(run_key=f"{context.dagster_run.run_id}/{model}", partition_key=dg.MultiPartitionKey({"week": week, "model": model}))
+
+    return simulate_fresh_traffic

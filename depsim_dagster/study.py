@@ -1,0 +1,126 @@
+"""A study opened for work: its configuration with the lake, the taxonomy, the measurement stack and the endpoints.
+
+Assets, the CLI and notebooks all hold a study through this one object. Opening it makes no call and starts no server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from depsim_dagster.config import StudyConfig, load_study
+from depsim_dagster.errors import ConfigurationError
+from depsim_dagster.grading.stack import measurement_stack, stack_hash
+from depsim_dagster.grading.taxonomy import Taxonomy, load_taxonomy
+from depsim_dagster.lake import Lake, write_atomically
+from depsim_dagster.privacy.suites import suite_versions
+from depsim_dagster.replay.embedded import embedded_server
+from depsim_dagster.replay.endpoints import Endpoint, check_endpoint
+from depsim_dagster.replay.journal import Journal, journal_directory
+from depsim_dagster.traffic.readers import matching_files
+
+
+class Study:
+    """One study file, opened."""
+
+    def __init__(self, config: StudyConfig):
+        self.config = config
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        return load_taxonomy(self.config)
+
+    @cached_property
+    def suite_versions(self) -> dict[str, str]:
+        return suite_versions()
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(self.config.store_root, self.suite_versions)
+
+    @cached_property
+    def stack(self) -> dict[str, Any]:
+        """The measurement stack's document."""
+        return measurement_stack(self.config, self.taxonomy, self.suite_versions)
+
+    @cached_property
+    def stack_hash(self) -> str:
+        return stack_hash(self.stack)
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The endpoint, served on loopback from now on when it is an embedded one.
+
+        Raises:
+            ConfigurationError: the variable that should hold its key is unset.
+            EndpointError: an embedded server cannot start.
+        """
+        settings = self.config.endpoints[name]
+        key = None
+        if settings.api_key_env is not None:
+            key = os.environ.get(settings.api_key_env)
+            if not key:
+                raise ConfigurationError(
+                    f"{self.config.file}: endpoints.{name}.api_key_env: the environment variable {settings.api_key_env} is not set"
+                )
+        base_url = settings.base_url
+        if settings.embedded:
+            base_url = embedded_server(self._server_arguments(name)).base_url
+        assert base_url is not None  # EndpointConfig demands it for kind openai
+        return Endpoint(
+            name=name, base_url=base_url, api_key=key, api_key_env=settings.api_key_env, max_in_flight=settings.max_in_flight,
+            request_timeout_s=settings.request_timeout_s, max_attempts=settings.max_attempts, max_tokens_param=settings.max_tokens_param,
+        )
+
+    def journal(self, endpoint: str, served_model: str) -> Journal:
+        """Where the answers of this model at this endpoint are kept."""
+        return Journal(journal_directory(self.lake.journal_directory, endpoint, served_model))
+
+    def models_by_endpoint(self) -> dict[str, list[str]]:
+        """Endpoint name → the model names that the study asks of it."""
+        asked: dict[str, set[str]] = {}
+        for deployment in self.config.deployments:
+            asked.setdefault(deployment.endpoint, set()).add(deployment.served_model)
+        for grader in self.config.grading.graders.values():
+            if grader.endpoint is not None and grader.model is not None:
+                asked.setdefault(grader.endpoint, set()).add(grader.model)
+        return {name: sorted(models) for name, models in sorted(asked.items())}
+
+    def check_endpoints(self, names: Iterable[str] | None = None) -> None:
+        """Ask every endpoint (or the named ones) for the models that the study needs.
+
+        Raises:
+            EndpointError: one is unreachable, refuses the key, or lacks a model.
+        """
+        models = self.models_by_endpoint()
+        for name in models if names is None else names:
+            check_endpoint(self.endpoint(name), models[name])
+
+    def _server_arguments(self, name: str) -> list[str]:
+        settings = self.config.endpoints[name]
+        if settings.kind == "sandbox":
+            world = self.config.path(settings.world or "").resolve()
+            if not world.is_file():
+                raise ConfigurationError(f"{self.config.file}: endpoints.{name}.world: no file {world}; `depsim demo` makes one")
+            return ["--world", str(world)]
+        assert settings.recorded is not None
+        columns = settings.recorded.columns
+        recorded = {
+            "files": [str(file.resolve()) for file in matching_files(self.config, settings.recorded.files, f"endpoints.{name}.recorded.files")],
+            "columns": {"prompt": columns.prompt, "model": columns.model, "answer": columns.answer},
+            "strip_model_prefix": settings.recorded.strip_model_prefix,
+        }
+        file = self.lake.root / "_endpoints" / f"{name}.json"
+        content = json.dumps(recorded, indent=1).encode()
+        if not file.is_file() or file.read_bytes() != content:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, content)
+        return ["--recorded", str(file.resolve())]
+
+
+def study_at(file: Path) -> Study:
+    """Open the study of a study file."""
+    return Study(load_study(file))

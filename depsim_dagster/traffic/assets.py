@@ -1,0 +1,43 @@
+"""Assets of the traffic station."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import dagster as dg
+
+from depsim_dagster.asset_metadata import markdown, partition_metadata, table_metadata
+from depsim_dagster.errors import text_free
+from depsim_dagster.partitions import StudyPartitions
+from depsim_dagster.traffic.sampling import sample_week
+from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC, SAMPLING_FUNNEL
+
+
+def traffic_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
+    """sampled_traffic and its funnel."""
+
+    @dg.multi_asset(
+        name="sample_traffic",
+        specs=[
+            dg.AssetSpec(table.name, description=table.description, kinds={"duckdb", "parquet"}, metadata=table_metadata(table))
+            for table in (SAMPLED_TRAFFIC, SAMPLING_FUNNEL)
+        ],
+        group_name="traffic",
+        partitions_def=partitions.weeks,
+        required_resource_keys={"study"},
+    )
+    def sample_traffic(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        study, week = context.resources.study.study, context.partition_key
+        with text_free(f"sampled_traffic[week={week}]"):
+            sample = sample_week(study.config, dt.date.fromisoformat(week))
+            sampled = study.lake.write(SAMPLED_TRAFFIC, {"week": week}, sample.rows)
+            funnel = study.lake.write(SAMPLING_FUNNEL, {"week": week}, sample.funnel)
+        steps = markdown(sample.funnel.select(["rule", "turns"]).to_pandas())
+        yield dg.MaterializeResult(
+            asset_key=SAMPLED_TRAFFIC.name,
+            metadata=partition_metadata(sampled, study.config.sandbox) | {"eligible_turns": sample.eligible, "funnel": steps},
+        )
+        yield dg.MaterializeResult(
+            asset_key=SAMPLING_FUNNEL.name, metadata=partition_metadata(funnel, study.config.sandbox) | {"funnel": steps}
+        )
+
+    return [sample_traffic]

@@ -1,0 +1,220 @@
+"""The sample: every user turn of the week meets the rules in one order, and a keyed hash picks among the eligible.
+
+Rules are counted, so that the funnel adds up to the traffic. The hash depends on the seed, the conversation and the
+turn alone: adding a file to the logs does not reshuffle what was sampled before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from depsim_dagster.config import WEEK, StudyConfig
+from depsim_dagster.errors import EmptyWeekError, TrafficError
+from depsim_dagster.traffic.readers import connect, define_consent, define_conversations, literal
+from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC, SAMPLING_FUNNEL
+
+MESSAGE_FIELDS = ("role", "content", "reasoning", "tool_calls", "tool_call_id", "name")
+BATCH_ROWS = 2_000
+
+
+@dataclass(frozen=True)
+class WeekSample:
+    """The funnel of one week and a stream of its sampled turns (SAMPLED_TRAFFIC rows)."""
+
+    funnel: pa.Table
+    rows: Iterator[pa.RecordBatch]
+    eligible: int
+    sampled: int
+
+
+def sample_week(study: StudyConfig, week: dt.date) -> WeekSample:
+    """Draw the week's sample of eligible user turns, uniformly and without replacement.
+
+    Raises:
+        TrafficError: a file cannot be read.
+        EmptyWeekError: the week has no eligible turn.
+    """
+    as_of = study.traffic.as_of or dt.datetime.now(dt.UTC)
+    connection = connect()
+    define_conversations(connection, study)
+    try:
+        _classify_turns(connection, study, week, as_of)
+    except duckdb.Error as error:  # its message may quote a value
+        raise TrafficError(f"week {week}: the traffic cannot be read ({type(error).__name__}); check the column types of the files") from None
+    counts = dict(connection.execute("select rule, count(*) from turns group by rule").fetchall())
+    eligible = counts.pop("eligible", 0)
+    limit = study.sampling.turns_per_week
+    sampled = eligible if limit is None else min(eligible, limit)
+    order = [rule for rule, _ in _rules(study)]
+    steps = [(rule, counts[rule]) for rule in order if rule in counts] + [("not_sampled", eligible - sampled), ("sampled", sampled)]
+    funnel = pa.Table.from_pylist(
+        [{"week": str(week), "position": place, "rule": rule, "turns": turns} for place, (rule, turns) in enumerate(steps)],
+        schema=SAMPLING_FUNNEL.schema,
+    )
+    if not eligible:
+        seen = ", ".join(f"{rule}: {turns}" for rule, turns in steps if turns) or "no user turn at all"
+        raise EmptyWeekError(
+            f"week {week}: no eligible user turn ({seen}). Add traffic for this week, correct the consent ledger, "
+            "or take the week out of the study's weeks"
+        )
+    return WeekSample(funnel, _sampled_rows(connection, study, week, as_of, eligible, sampled), eligible, sampled)
+
+
+def _rules(study: StudyConfig) -> list[tuple[str, str]]:
+    """(rule, SQL condition under which it excludes a turn), in the order in which they are asked."""
+    exclude = study.sampling.exclude
+    models = ", ".join(literal(deployment.model) for deployment in study.deployments)
+    rules = [
+        ("unknown_deployment", f"model is null or model not in ({models})"),
+        ("no_assistant_turn", "not answered"),
+    ]
+    optional = [
+        (exclude.temporary_chats, "temporary_chat", "temporary is distinct from false"),
+        (exclude.employees, "employee", "account_class is null or account_class = 'employee'"),
+        (exclude.enterprise, "enterprise", "account_class = 'enterprise'"),
+        (exclude.api, "api", "surface is distinct from 'chat'"),
+        (exclude.attachments, "attachment", "has_attachment"),
+    ]
+    rules += [(rule, condition) for on, rule, condition in optional if on]
+    if study.traffic.consent.public_corpus is None:
+        rules += [
+            ("consent_unknown", "granted_then is null"),
+            ("consent_ambiguous", "conflicting_then or conflicting_now"),
+            ("consent_not_held", "not granted_then or until_then <= sent_at"),
+            ("consent_withdrawn", "granted_now is null or not granted_now or until_now <= $as_of"),
+        ]
+    return rules
+
+
+def _classify_turns(connection: duckdb.DuckDBPyConnection, study: StudyConfig, week: dt.date, as_of: dt.datetime) -> None:
+    """Create the table `turns`: one row per user turn of the week with the first rule that excludes it, no text."""
+    start = dt.datetime.combine(week, dt.time(), dt.UTC)
+    parameters: dict[str, Any] = {"start": start, "end": start + WEEK}
+    connection.execute(
+        """
+        create temp table user_turns as
+        with within as (
+            select * from conversations
+            where len(list_filter(messages, lambda m: m.role = 'user' and m.created_at >= $start and m.created_at < $end)) > 0
+        ),
+        placed as (
+            select *, list_filter(range(1, len(messages) + 1), lambda i: messages[i].role = 'user') as places,
+                   len(list_filter(messages, lambda m: coalesce(m.attachments, 0) > 0)) > 0 as has_attachment
+            from within
+        ),
+        turned as (
+            select * exclude (places), unnest(list_transform(range(1, len(places) + 1), lambda k:
+                   {turn_index: k - 1, place: places[k], next_place: coalesce(places[k + 1], len(messages) + 1)})) as turn
+            from placed
+        )
+        select conversation_id, user_id, model, surface, account_class, temporary, has_attachment,
+               turn.turn_index::integer as turn_index, turn.place as place, turn.next_place as next_place,
+               messages[turn.place].created_at as sent_at,
+               len(list_filter(messages[turn.place + 1 : turn.next_place - 1], lambda m:
+                   m.role = 'assistant' and (coalesce(m.content, '') <> '' or m.tool_calls is not null))) > 0 as answered
+        from turned
+        where messages[turn.place].created_at >= $start and messages[turn.place].created_at < $end
+        """,
+        parameters,
+    )
+    rules = " ".join(f"when {condition} then {literal(rule)}" for rule, condition in _rules(study))
+    if study.traffic.consent.public_corpus is not None:
+        connection.execute(f"""
+            create temp table turns as
+            select *, case {rules} else 'eligible' end as rule,
+                   'public_corpus' as policy_version, timestamptz {literal(as_of.isoformat())} as decided_at
+            from user_turns
+        """)
+        return
+    define_consent(connection, study)
+    connection.execute(
+        f"""
+        create temp table turns as
+        with ledger as (
+            -- Decisions known and in force by now. Two that start together and differ are a conflict.
+            select user_id, effective_from, bool_and(granted) as granted, min(policy_version) as policy_version,
+                   min(effective_until) as effective_until,
+                   count(distinct granted) > 1 or count(distinct policy_version) > 1 as conflicting
+            from consent
+            where scope = $scope and effective_from <= $as_of and recorded_at <= $as_of
+            group by user_id, effective_from
+        ),
+        newest as (select * from ledger qualify row_number() over (partition by user_id order by effective_from desc) = 1),
+        decided as (
+            select user_turns.*, held.granted as granted_then, held.conflicting as conflicting_then,
+                   held.effective_until as until_then, held.policy_version, held.effective_from as decided_at,
+                   newest.granted as granted_now, newest.conflicting as conflicting_now, newest.effective_until as until_now
+            from user_turns
+            asof left join ledger as held on user_turns.user_id = held.user_id and user_turns.sent_at >= held.effective_from
+            left join newest on user_turns.user_id = newest.user_id
+        )
+        select *, case {rules} else 'eligible' end as rule from decided
+        """,
+        {"scope": study.traffic.consent.scope, "as_of": as_of},
+    )
+
+
+def _sampled_rows(
+    connection: duckdb.DuckDBPyConnection, study: StudyConfig, week: dt.date, as_of: dt.datetime, eligible: int, sampled: int
+) -> Iterator[pa.RecordBatch]:
+    key = study.hmac_key
+    reader = connection.sql(
+        """
+        with chosen as (
+            select * from turns where rule = 'eligible'
+            order by sha256($seed || ':' || conversation_id || '#' || turn_index), conversation_id, turn_index limit $sampled
+        )
+        select chosen.* exclude (place, next_place, rule), logs.language, logs.attributes, logs.tools,
+               logs.messages[1 : chosen.place] as prefix, logs.messages[chosen.place + 1 : chosen.next_place - 1] as target
+        from chosen join conversations as logs using (conversation_id)
+        order by chosen.conversation_id, chosen.turn_index
+        """,
+        params={"seed": str(study.seed), "sampled": sampled},
+    ).to_arrow_reader(BATCH_ROWS)
+    for batch in reader:
+        rows = []
+        for row in batch.to_pylist():
+            conversation = pseudonym(key, "conversation", row["conversation_id"])
+            rows.append({
+                "week": str(week),
+                "turn_id": pseudonym(key, "turn", f"{row['conversation_id']}#{row['turn_index']}"),
+                "conversation_id": conversation,
+                "user_id": conversation if row["user_id"] is None else pseudonym(key, "user", row["user_id"]),
+                "deployment": row["model"],
+                "prefix_source": "deployment_traffic",
+                "inclusion_probability": sampled / eligible,
+                "consent_granted": True,
+                "consent_policy_version": row["policy_version"],
+                "consent_decided_at": row["decided_at"],
+                "prefix": chat_messages(row["prefix"]),
+                "target": chat_messages(row["target"]),
+                **{name: row[name] for name in (
+                    "language", "sent_at", "turn_index", "account_class", "surface", "temporary", "has_attachment", "attributes", "tools"
+                )},
+            })
+        yield pa.RecordBatch.from_pylist(rows, schema=SAMPLED_TRAFFIC.schema)
+
+
+def pseudonym(key: bytes, kind: str, identifier: str) -> str:
+    """Keyed HMAC-SHA-256 of an identifier, 128 bits in hex. `kind` keeps equal ids of different kinds apart."""
+    return hmac.new(key, f"{kind}:{identifier}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def chat_messages(messages: list[dict[str, Any]]) -> str:
+    """Log messages as a JSON list of chat messages, without the fields that a log adds."""
+    cleaned = []
+    for message in messages:
+        kept = {name: message[name] for name in MESSAGE_FIELDS if message.get(name) is not None}
+        if "tool_calls" in kept:
+            kept["tool_calls"] = json.loads(kept["tool_calls"])
+        cleaned.append(kept)
+    return json.dumps(cleaned, ensure_ascii=False)

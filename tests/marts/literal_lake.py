@@ -1,0 +1,126 @@
+"""A small lake of literal tables: two scored candidates, one sealed and never scored, weeks of rates."""
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+# candidate, category, group, forecast k, observed k (n is 1000), moved, and three directions: forecast,
+# observed, paired
+SCORED = [
+    ("v2", "hate", "disallowed_content", 10, 21, True, 1, 1, 1),
+    ("v2", "self_harm", "disallowed_content", 20, 20, False, -1, 1, 0),
+    ("v2", "fabricated_facts", "misalignment", 0, 3, True, 0, 1, 1),
+    ("v2", "novel_other", "other", 0, 0, False, 0, 0, 0),
+    ("v3", "hate", "disallowed_content", 41, 13, True, 1, -1, -1),
+    ("v3", "novel_other", "other", 0, 2, True, 0, 1, 1),
+]
+PREDECESSOR = {"v2": "v1", "v3": "v2", "v4": "v3"}
+NAN = float("nan")
+
+
+def calibration_row(scored: tuple, **changes: Any) -> dict[str, Any]:
+    candidate, category, group, forecast_k, observed_k, moved, forecast, observed, paired = scored
+    ratio = (forecast_k + 0.5) / (observed_k + 0.5)
+    comparable = forecast_k + observed_k >= 10
+    return {
+        "model": candidate,
+        "deployment": PREDECESSOR[candidate],
+        "category": category,
+        "category_group": group,
+        "forecast_k": forecast_k,
+        "forecast_n": 1000,
+        "forecast_per_100k": forecast_k * 100.0,
+        "observed_k": observed_k,
+        "observed_n": 1000,
+        "observed_per_100k": observed_k * 100.0,
+        "observed_in_prediction": category != "fabricated_facts",
+        "sme": max(ratio, 1 / ratio),
+        "sme_noise_floor_median": 1.25,
+        "baseline_sme": 2.0,
+        "comparable": comparable,
+        "log_score": 3.0 if comparable else 1.0,
+        "baseline_log_score": 4.0 if comparable else NAN,
+        "moved": moved,
+        "forecast_direction": forecast,
+        "observed_direction": observed,
+        "paired_direction": paired,
+        "direction_correct": forecast == observed if forecast and observed else None,
+        "detectable_per_100k": 150.0,
+        "stack_hash": "stack-1",
+        "forecast_hash": f"sealed-{candidate}",
+        "kind": "retrospective",
+        "sandbox": True,
+        **changes,
+    }
+
+
+def forecast_row(candidate: str, category: str, group: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "model": candidate,
+        "deployment": PREDECESSOR[candidate],
+        "category": category,
+        "category_group": group,
+        "released_at": datetime.datetime(2026, 1, 5 + int(candidate[1:]), tzinfo=datetime.UTC),
+        "kind": "retrospective",
+        "stack_hash": "stack-1",
+        "forecast_hash": f"sealed-{candidate}",
+        "sandbox": True,
+        **changes,
+    }
+
+
+def rate_row(week: str, model: str, deployment: str, category: str, k: int) -> dict[str, Any]:
+    return {
+        "week": week, "model": model, "deployment": deployment, "category": category, "k": k, "n": 1000,
+        "stack_hash": "stack-1", "sandbox": True,
+    }  # fmt: skip
+
+
+def forecast_rows() -> list[dict[str, Any]]:
+    rows = [forecast_row(candidate, category, group) for candidate, category, group, *_ in SCORED]
+    return [*rows, forecast_row("v4", "hate", "disallowed_content")]
+
+
+class FolderLake:
+    """A lake whose published files are the ones that this test wrote."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._files: dict[str, list[Path]] = {}
+
+    def publish(
+        self, table: str, partition: str, rows: Sequence[dict[str, Any]], schema: pa.Schema | None = None
+    ) -> Path:
+        file = self.root / table / partition / "part-0.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(pa.Table.from_pylist(list(rows), schema=schema), file)
+        self._files.setdefault(table, []).append(file)
+        return file
+
+    def files(self, table: str) -> list[Path]:
+        return list(self._files.get(table, []))
+
+    def withdraw(self, table: str) -> None:
+        self._files.pop(table)
+
+
+def small_lake(root: Path) -> FolderLake:
+    lake = FolderLake(root)
+    for candidate in ("v2", "v3"):
+        rows = [calibration_row(scored) for scored in SCORED if scored[0] == candidate]
+        lake.publish("post_release_calibration", f"model={candidate}", rows)
+    for candidate in ("v2", "v3", "v4"):
+        rows = [row for row in forecast_rows() if row["model"] == candidate]
+        lake.publish("registered_forecasts", f"model={candidate}", rows)
+    for week in ("2026-01-05", "2026-01-12"):
+        lake.publish("rate_estimates", f"week={week}/model=v2", [rate_row(week, "v2", "v1", "hate", 5)])
+    lake.publish(
+        "rate_estimates", "week=2026-01-12/model=v1", [rate_row("2026-01-12", "v1", "v1", "hate", 5)]
+    )
+    for week, hits in (("2026-01-19", 0), ("2026-01-26", 1), ("2026-02-02", 1)):
+        lake.publish("observed_rates", f"week={week}", [rate_row(week, "v3", "v3", "novel_other", hits)])
+    return lake

@@ -1,0 +1,264 @@
+"""Realistic fake report content: three candidates, 20 categories, 12 weeks. Seeded; no outcome of any real
+model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from depsim_dagster.report.study_report import ReportContent
+
+DISALLOWED = (
+    "mental_health",
+    "abuse_harassment",
+    "sexual_content",
+    "violent_wrongdoing",
+    "nonviolent_wrongdoing",
+    "bio_risk",
+    "violence",
+    "extremism",
+    "emotional_reliance",
+    "self_harm",
+    "hate",
+)
+MISALIGNMENT = (
+    "confirmation_hacking",
+    "claiming_real_world_experiences",
+    "misrepresenting_work_completion",
+    "promising_background_tasks",
+    "fabricated_facts",
+    "lying_about_tools",
+    "calculator_hacking",
+    "concealed_uncertainty",
+    "novel_other",
+)
+CATEGORIES = [(c, "disallowed_content") for c in DISALLOWED] + [(c, "misalignment") for c in MISALIGNMENT]
+MODELS = ("sandbox-v1", "sandbox-v2", "sandbox-v3", "sandbox-v4")
+WEEKS = [str(day.date()) for day in pd.date_range("2026-01-05", periods=12, freq="7D")]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def interval(k: int, n: int) -> tuple[float, float]:
+    """Garwood limits per 100k."""
+    lower = stats.gamma.ppf(0.025, k) if k else 0.0
+    return lower / n * 1e5, stats.gamma.ppf(0.975, k + 1) / n * 1e5
+
+
+def smoothed(k: int, n: int) -> float:
+    return (k + 0.5) / (n + 1)
+
+
+def content(
+    n: int = 60_000,
+    seed: int = 7,
+    sandbox: bool = True,
+    kind: str = "retrospective",
+    unobserved: bool = False,
+    categories: list[tuple[str, str]] = CATEGORIES,
+    models: tuple[str, ...] = MODELS,
+) -> ReportContent:
+    """The whole content; `unobserved` leaves the last candidate sealed without outcome."""
+    rng = np.random.default_rng(seed)
+    true = {models[0]: 10 ** rng.uniform(-5.2, -2.5, len(categories))}
+    for old, new in zip(models, models[1:], strict=False):
+        true[new] = true[old] * np.exp(rng.normal(0, 0.55, len(categories)))
+    stack, calibration, forecasts, weekly = digest("stack"), [], [], []
+    previous = "0" * 64
+    for index, (old, new) in enumerate(zip(models, models[1:], strict=False), start=1):
+        forecast_hash = digest(f"{new}{seed}")
+        bias = np.exp(rng.normal(0, 0.3, len(categories)))
+        for c, (category, group) in enumerate(categories):
+            kf, ko = rng.poisson(true[new][c] * bias[c] * n), rng.poisson(true[new][c] * n)
+            ks, kp = rng.poisson(true[old][c] * bias[c] * n), rng.poisson(true[old][c] * n)
+            (fl, fu), (ol, ou) = interval(kf, n), interval(ko, n)
+            sme = lambda a, b: max(smoothed(a, n) / smoothed(b, n), smoothed(b, n) / smoothed(a, n))  # noqa: E731
+            spread = math.sqrt(2 / (max(kf, ko) + 1))
+            ratio = smoothed(ko, n) / smoothed(kp, n)
+            fd, od, pd_ = int(np.sign(kf - kp)), int(np.sign(ko - kp)), int(np.sign(kf - ks))
+            low, high = stats.nbinom.ppf(
+                [0.025, 0.975], 1 / (0.1 + 1 / (kf + 0.5)), 1 / (1 + (kf + 0.5) * (0.1 + 1 / (kf + 0.5)))
+            )
+            calibration.append(
+                {
+                    "model": new,
+                    "deployment": old,
+                    "category": category,
+                    "category_group": group,
+                    "forecast_k": kf,
+                    "forecast_n": n,
+                    "forecast_per_100k": kf / n * 1e5,
+                    "forecast_lower_per_100k": fl,
+                    "forecast_upper_per_100k": fu,
+                    "observed_k": ko,
+                    "observed_n": n,
+                    "observed_per_100k": ko / n * 1e5,
+                    "observed_lower_per_100k": ol,
+                    "observed_upper_per_100k": ou,
+                    "observed_missing": int(rng.integers(0, 5)),
+                    "predecessor_sim_k": ks,
+                    "predecessor_sim_n": n,
+                    "predecessor_sim_per_100k": ks / n * 1e5,
+                    "predecessor_production_k": kp,
+                    "predecessor_production_n": n,
+                    "predecessor_production_per_100k": kp / n * 1e5,
+                    "predicted_count_lower": low,
+                    "predicted_count_upper": high,
+                    "observed_in_prediction": bool(low <= ko <= high),
+                    "sme": sme(kf, ko),
+                    "sme_noise_floor_median": math.exp(0.67 * spread),
+                    "sme_noise_floor_p90": math.exp(1.64 * spread),
+                    "baseline_sme": sme(kp, ko),
+                    "comparable": kf + ko >= 10,
+                    "log_score": rng.uniform(1, 5),
+                    "baseline_log_score": rng.uniform(1, 6),
+                    "observed_ratio": ratio,
+                    "moved": max(ratio, 1 / ratio) >= 1.5,
+                    "forecast_direction": fd,
+                    "observed_direction": od,
+                    "paired_direction": pd_,
+                    "direction_correct": (fd == od) if fd and od else None,
+                    "rise_probability": rng.uniform(),
+                    "detectable_per_100k": 1e5 * 5 / n,
+                    "stack_hash": stack,
+                    "forecast_hash": forecast_hash,
+                    "kind": kind,
+                    "sandbox": sandbox,
+                }
+            )
+            forecasts.append(
+                {
+                    "model": new,
+                    "deployment": old,
+                    "category": category,
+                    "category_group": group,
+                    "released_at": pd.Timestamp(WEEKS[3 * index], tz="UTC"),
+                    "forecast_weeks": WEEKS[3 * index - 2 : 3 * index],
+                    "k": kf,
+                    "n": n,
+                    "clusters": n // 2,
+                    "design_effect": 1.1,
+                    "rate_per_100k": kf / n * 1e5,
+                    "lower_per_100k": fl,
+                    "upper_per_100k": fu,
+                    "predecessor_sim_k": ks,
+                    "predecessor_sim_n": n,
+                    "predecessor_sim_rate_per_100k": ks / n * 1e5,
+                    "predecessor_production_k": kp,
+                    "predecessor_production_n": n,
+                    "predecessor_production_rate_per_100k": kp / n * 1e5,
+                    "tau": 0.5,
+                    "level": 0.95,
+                    "kind": kind,
+                    "stack_hash": stack,
+                    "labels_hash": digest(new),
+                    "sealed_at": pd.Timestamp("2026-11-20T10:00:00Z"),
+                    "previous_hash": previous,
+                    "forecast_hash": forecast_hash,
+                    "sandbox": sandbox,
+                }
+            )
+        previous = forecast_hash
+    for w, week in enumerate(WEEKS):
+        model = models[min(w // 3, len(models) - 1)]
+        rows = [(model, model, "production")]
+        if w % 3 and w // 3 + 1 < len(models):
+            rows.append((models[w // 3 + 1], model, "simulated"))
+        for writer, deployment, source in rows:
+            for c, (category, group) in enumerate(categories):
+                k = rng.poisson(true[writer][c] * n / 2)
+                lower, upper = interval(k, n // 2)
+                weekly.append(
+                    {
+                        "week": week,
+                        "model": writer,
+                        "deployment": deployment,
+                        "source": source,
+                        "category": category,
+                        "category_group": group,
+                        "k": k,
+                        "n": n // 2,
+                        "rate_per_100k": k / (n // 2) * 1e5,
+                        "lower_per_100k": lower,
+                        "upper_per_100k": upper,
+                        "sandbox": sandbox,
+                    }
+                )
+    rules = [
+        ("account_class", 1100),
+        ("temporary", 210),
+        ("has_attachment", 540),
+        ("no_consent", 930),
+        ("not_sampled", 420),
+        ("sampled", 1000),
+    ]
+    funnel = pd.DataFrame(
+        [
+            {"week": week, "rule": rule, "turns": turns + int(rng.integers(-40, 40)), "order": i}
+            for week in WEEKS
+            for i, (rule, turns) in enumerate(rules)
+        ]
+    )
+    scored = pd.DataFrame(calibration)
+    if unobserved:
+        scored = scored[scored["model"] != models[-1]].reset_index(drop=True)
+    marts = {
+        "rate_calibration": pd.DataFrame(
+            {
+                "model": MODELS[1:],
+                "median_sme": [1.31, 1.42, 1.28],
+                "log_rate_pearson": [0.95, 0.91, None],
+                "categories": [14, 15, 15],
+            }
+        ),
+        "directional_accuracy": pd.DataFrame(
+            {
+                "model": MODELS[1:],
+                "right": [10, 9, 11],
+                "called": [13, 13, 12],
+                "beats_no_change": [True, False, True],
+            }
+        ),
+        "taxonomy_coverage": pd.DataFrame(
+            {
+                "model": MODELS[1:],
+                "novel_rate_per_100k": [0.0, 3.3, 0.0],
+                "novel_rate_upper_per_100k": [5.0, 9.1, 5.0],
+            }
+        ),
+    }
+    return ReportContent(
+        study="Sandbox study, spring 2026",
+        generated_at=datetime(2026, 11, 24, 6, 30, tzinfo=UTC),
+        sandbox=sandbox,
+        calibration=scored,
+        forecasts=pd.DataFrame(forecasts),
+        rates_by_week=pd.DataFrame(weekly),
+        funnel=funnel,
+        marts=marts,
+        measurement_stack={
+            "taxonomy": "default-20, version 3",
+            "grader": "sandbox-grader, all categories in one call",
+            "de-identification": "rules 2, keyed surrogates",
+            "sampling": "uniform over eligible user turns",
+            "stack_hash": stack,
+        },
+        data_quality={"missing_completion": 41, "unscored": 12, "not_applicable": 903},
+        gates=[
+            {
+                "week": week,
+                "suite": "deidentified_prefixes",
+                "success": week != WEEKS[4],
+                "suite_version": "2026.1",
+            }
+            for week in WEEKS
+        ],
+    )

@@ -1,0 +1,383 @@
+"""The page: escaping, self-containment, structure, zeros, labels, determinism, and the JSON beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from fake_study import CATEGORIES, MODELS, content
+
+from depsim_dagster.errors import LakeError
+from depsim_dagster.report.study_report import (
+    SANDBOX_LABEL,
+    SANDBOX_SHORT,
+    ReportContent,
+    candidates,
+    number_text,
+    rate_cell,
+    render_report,
+    report_json,
+    times_text,
+    verdict,
+    visible,
+    write_report,
+)
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+HOSTILE = (
+    "<script>alert(1)</script>\"' onload=x $\\frac{1}{0}$ #1c2530 url(#a) {{7*7}} </svg>\x1b[31m\u202e\x00"
+)
+
+
+class Page(HTMLParser):
+    """Tags with attributes, in order; checks that every opened element is closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags, self.open, self.texts, self.problems = [], [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if len({name for name, _ in attributes}) != len(attributes):
+            self.problems.append(f"doubled attribute in {tag}")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"</{tag}> closes nothing")
+
+    def handle_data(self, data):
+        self.texts.append((tuple(self.open), data))
+
+    def text_in(self, tag: str) -> list[str]:
+        return [data for path, data in self.texts if tag in path]
+
+
+@pytest.fixture(scope="module")
+def study() -> ReportContent:
+    return content()
+
+
+@pytest.fixture(scope="module")
+def few() -> ReportContent:
+    """Four categories, for tests that render again."""
+    return content(categories=CATEGORIES[8:12])
+
+
+@pytest.fixture(scope="module")
+def html(study) -> str:
+    return render_report(study)
+
+
+@pytest.fixture(scope="module")
+def page(html) -> Page:
+    return Page(html)
+
+
+@pytest.fixture(scope="module")
+def hostile() -> str:
+    categories = [(f"{HOSTILE}{i}", HOSTILE if i % 2 else "misalignment") for i in range(4)]
+    made = content(categories=categories, models=("v1", HOSTILE, "v3"))
+    return render_report(
+        dataclasses.replace(
+            made,
+            study=HOSTILE,
+            measurement_stack={HOSTILE: HOSTILE},
+            gates=[{"week": HOSTILE, "suite": HOSTILE, "success": None}],
+            marts={HOSTILE: pd.DataFrame({HOSTILE: [HOSTILE]})},
+            data_quality={HOSTILE: 1},
+        )
+    )
+
+
+def test_the_page_is_well_formed_and_its_ids_are_unique(page):
+    assert page.problems == [] and page.open == []
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {attributes["href"][1:] for _, attributes in page.tags if "href" in attributes}
+    named = {name for _, a in page.tags for name in a.get("aria-labelledby", "").split()}
+    clips = {a["clip-path"][5:-1] for _, a in page.tags if "clip-path" in a}
+    assert targets and clips and targets | named | clips <= set(ids)
+
+
+def test_nothing_outside_the_file_is_referred_to(html, page):
+    assert not re.search(r"https?://|//cdn|@import|javascript:", html)
+    assert {tag for tag, _ in page.tags} & {"script", "link", "iframe", "img", "object"} == set()
+    for tag, attributes in page.tags:
+        assert "src" not in attributes and "xlink:href" not in attributes
+        assert attributes.get("href", "#").startswith("#"), tag
+        assert all(
+            found == "#" for found in re.findall(r"url\((.)", " ".join(v or "" for v in attributes.values()))
+        )
+
+
+def test_hostile_names_stay_text_everywhere(hostile):
+    page = Page(hostile)
+    assert page.problems == [] and page.open == []
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert "\x1b" not in hostile and "\u202e" not in hostile and "\x00" not in hostile
+    cleaned = "<script>alert(1)</script>\"' onload=x $\\frac{1}{0}$ #1c2530 url(#a) {{7*7}} </svg>"
+    assert any(cleaned in text for text in page.text_in("th"))
+    assert any(cleaned in text for text in page.text_in("title")), "the SVG's own title is literal too"
+    assert any(text.startswith("<script>alert(1)") for text in page.text_in("text")), (
+        "the names in figures are literal"
+    )
+
+
+def test_headings_descend_one_level_at_a_time(page, html):
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert html.index('id="verdict"') < html.index('id="read"') < html.index('id="candidate-1"'), (
+        "the verdict comes first"
+    )
+
+
+def test_tables_and_figures_are_accessible(page):
+    count = [tag for tag, _ in page.tags].count
+    assert count("caption") == count("table") > 6 and count("figcaption") == count("figure") == 2 + 2 * 3
+    assert all("scope" in attributes for tag, attributes in page.tags if tag == "th")
+    assert all(a.get("role") == "img" and a.get("aria-labelledby") for tag, a in page.tags if tag == "svg")
+    regions = [a for tag, a in page.tags if "scroll" in (a.get("class") or "").split()]
+    assert regions and all(
+        a["tabindex"] == "0" and a["role"] == "region" and a["aria-label"] for a in regions
+    )
+
+
+def test_sandbox_label_is_on_top_and_on_every_figure_and_table(html):
+    body = html[html.index("<body>") :]
+    assert SANDBOX_LABEL in body[:200]
+    for element in ("caption", "figcaption", "svg"):
+        blocks = re.findall(rf"<{element}\b.*?</{element}>", html, re.S)
+        assert blocks and all(SANDBOX_SHORT in block for block in blocks), element
+
+
+def test_sandbox_label_survives_a_forgotten_flag_and_is_absent_from_a_real_study(few):
+    assert SANDBOX_LABEL in render_report(dataclasses.replace(few, sandbox=False))
+    assert "SANDBOX" not in render_report(content(sandbox=False, categories=CATEGORIES[:3]))
+
+
+def test_kind_is_shown():
+    assert "retrospective" in render_report(content(categories=CATEGORIES[:3]))
+    registered = render_report(content(kind="registered", categories=CATEGORIES[:3]))
+    assert (
+        '<span class="tag">registered</span>' in registered
+        and '<span class="tag">retrospective</span>' not in registered
+    )
+
+
+def test_zero_events_are_a_bound_and_never_a_zero(study, html):
+    zero = study.calibration[study.calibration["observed_k"] == 0].iloc[0]
+    assert f"below {zero['observed_upper_per_100k']:.2f}" in html
+    assert re.search(r'class="value">0(\.0*)?<', html) is None
+    cell = rate_cell(
+        {"x_k": 0, "x_n": 1000, "x_per_100k": 0.0, "x_lower_per_100k": 0.0, "x_upper_per_100k": 368.9}, "x"
+    )
+    assert cell == {"text": "below 369", "interval": "", "count": "0/1,000"}
+    assert rate_cell({"x_k": 0, "x_n": 1000}, "x")["text"] == "below 300", "3/N without an interval"
+    assert rate_cell({"x_k": None, "x_n": None}, "x")["text"] == "no data"
+    assert rate_cell({"x_k": 0, "x_n": 0}, "x")["text"] == "no data", "nothing observed is not a rate of zero"
+
+
+def test_the_funnel_adds_up_to_the_traffic_in_the_order_of_the_rules(few):
+    rows = [
+        ("2026-01-05", "sampled", 30, 2),
+        ("2026-01-05", "temporary", 50, 1),
+        ("2026-01-12", "sampled", 20, 2),
+    ]
+    funnel = pd.DataFrame(rows, columns=["week", "rule", "turns", "order"])
+    text = render_report(dataclasses.replace(few, funnel=funnel))
+    table = text[text.index("User turns excluded") :]
+    assert re.findall(
+        r'>(temporary|sampled)</th><td class="num">(\d+)</td><td class="num">([\d.]+) %', table
+    ) == [
+        ("temporary", "50", "50.0"),
+        ("sampled", "50", "50.0"),
+    ]
+    assert '2026-01-12</th><td class="num">–</td><td class="num">20</td>' in table, "no row is not a zero"
+
+
+def test_a_zero_rate_in_a_mart_is_a_bound(html):
+    assert '<td class="num">below 5.00</td>' in html
+
+
+def test_missing_values_do_not_reach_the_page(few):
+    frame = few.calibration.copy()
+    blank = [
+        "sme",
+        "sme_noise_floor_median",
+        "baseline_sme",
+        "observed_ratio",
+        "predicted_count_lower",
+        "observed_lower_per_100k",
+        "log_score",
+        "rise_probability",
+    ]
+    frame[blank] = float("nan")
+    frame["moved"] = pd.array([None] * len(frame), dtype="boolean")
+    frame["comparable"] = None
+    html = render_report(dataclasses.replace(few, calibration=frame.drop(columns="detectable_per_100k")))
+    assert not re.search(r">[^<]*\b(nan|NaN|None|NaT|inf)\b[^<]*<", html[html.index("<body>") :])
+    assert "no category has 10 events to score" in html
+
+
+def test_absent_parts_are_said_to_be_absent():
+    empty = render_report(ReportContent(study="Empty", generated_at=content().generated_at, sandbox=False))
+    page = Page(empty)
+    assert page.problems == [] and empty.count('class="absent"') == 8
+    assert "figure" not in {tag for tag, _ in page.tags}
+
+
+def test_two_weeks_are_no_trend(few):
+    short = few.rates_by_week[few.rates_by_week["week"] < "2026-01-19"]
+    assert "a trend needs rates of at least three weeks" in render_report(
+        dataclasses.replace(few, rates_by_week=short)
+    )
+
+
+def test_a_sealed_candidate_without_outcome_is_shown_as_not_observed():
+    html = render_report(content(unobserved=True, categories=CATEGORIES[:3]))
+    assert "Not observed yet" in html and "not scored yet" in html
+    assert html.count("Calibration and rates") == 2 and "<h3>Rates</h3>" in html
+
+
+def test_seal_and_stack_disagreements_are_visible(few):
+    frame = few.calibration.copy()
+    frame.loc[frame["model"] == MODELS[1], "forecast_hash"] = "another"
+    frame.loc[0, "stack_hash"] = "other-stack"
+    html = render_report(dataclasses.replace(few, calibration=frame))
+    assert html.count("✗ the scores above name another forecast hash") == 1
+    assert "2 different measurement stacks" in html and "different measurement stacks" not in render_report(
+        few
+    )
+
+
+def test_same_content_gives_the_same_bytes(study, html):
+    assert render_report(study) == html and report_json(content()) == report_json(study)
+
+
+def test_verdict_leaves_out_categories_with_few_events():
+    row = {"model": "x", "deployment": "y", "observed_n": 10, "comparable": True, "kind": "registered"}
+    rows = [
+        row | {"category": str(sme), "sme": sme, "sme_noise_floor_median": 1.2, "sme_noise_floor_p90": 1.9}
+        for sme in (1.0, 2.0, 3.0)
+    ]
+    rows.append(row | {"category": "rare", "sme": 99.0, "comparable": False})
+    rows[0] |= {"direction_correct": True, "moved": True, "observed_in_prediction": True}
+    rows[1] |= {"direction_correct": False, "moved": False, "observed_in_prediction": False}
+    found = verdict(rows)
+    assert (found.median_sme, found.worst_sme, found.worst_category, found.above_noise) == (
+        2.0,
+        3.0,
+        "3.0",
+        2,
+    )
+    assert found.p90_sme == pytest.approx(2.8) and found.noise_floor_median == 1.2 and found.comparable == 3
+    assert (found.directions_right, found.directions_called, found.movers_right, found.movers_called) == (
+        1,
+        2,
+        1,
+        1,
+    )
+    assert (found.inside, found.inside_of) == (1, 2)
+
+
+def test_rises_need_events():
+    base = {"model": "x", "observed_n": 1000, "predecessor_production_n": 1000}
+    few = base | {"category": "few", "observed_k": 6, "predecessor_production_k": 0, "observed_ratio": 13.0}
+    many = base | {"category": "many", "observed_k": 20, "predecessor_production_k": 8, "observed_ratio": 2.4}
+    assert [rise["category"] for rise in verdict([few, many]).rises] == ["many"]
+
+
+def test_candidates_come_in_release_order(study):
+    shuffled = study.calibration.sample(frac=1, random_state=1)
+    assert list(candidates(dataclasses.replace(study, calibration=shuffled))) == list(MODELS[1:])
+
+
+def test_a_table_without_its_key_columns_is_refused():
+    with pytest.raises(LakeError, match="calibration.*category"):
+        render_report(
+            ReportContent(
+                study="s",
+                generated_at=content().generated_at,
+                sandbox=False,
+                calibration=pd.DataFrame({"model": ["x"]}),
+            )
+        )
+
+
+def test_numbers_keep_their_size():
+    assert [number_text(v) for v in (None, 0.00123, 0.98765, 3.456, 34.56, 345.6, 12345.0)] == [
+        "–",
+        "0.0012",
+        "0.99",
+        "3.46",
+        "34.6",
+        "346",
+        "12,345",
+    ]
+    assert [times_text(v) for v in (None, 1.0, 1.4249, 10.31, 250.4, 0.4, 0.01)] == [
+        "–",
+        "1.00×",
+        "1.42×",
+        "10.3×",
+        "250×",
+        "0.40×",
+        "0.010×",
+    ]
+    assert visible("a\u202eb\x1b") == "a\ufffdb\ufffd" and visible("é 数") == "é 数"
+
+
+def test_json_has_the_same_numbers_and_null_for_nan(study, tmp_path):
+    frame = study.calibration.copy()
+    frame.loc[0, ["sme", "log_score"]] = [float("nan"), float("inf")]
+    path = write_report(dataclasses.replace(study, calibration=frame), tmp_path / "deep" / "report.html")
+    assert sorted(p.name for p in path.parent.iterdir()) == ["report.html", "report.json"]
+    refuse = lambda word: pytest.fail(f"{word} is not JSON")  # noqa: E731
+    document = json.loads((path.parent / "report.json").read_text("utf-8"), parse_constant=refuse)
+    assert set(document) == {
+        "schema_version",
+        "study",
+        "generated_at",
+        "sandbox",
+        "label",
+        "verdicts",
+        "calibration",
+        "forecasts",
+        "rates_by_week",
+        "funnel",
+        "marts",
+        "measurement_stack",
+        "data_quality",
+        "gates",
+    }
+    assert (
+        document["schema_version"] == "1"
+        and document["sandbox"] is True
+        and document["label"] == SANDBOX_LABEL
+    )
+    assert len(document["calibration"]) == 3 * len(CATEGORIES) == len(document["forecasts"])
+    assert document["calibration"][0]["sme"] is None and document["calibration"][0]["log_score"] is None
+    assert document["calibration"][1]["sme"] == frame.loc[1, "sme"]
+    assert document["forecasts"][0]["forecast_weeks"] == ["2026-01-12", "2026-01-19"]
+
+
+def test_a_failing_write_leaves_the_old_page(few, tmp_path):
+    path = write_report(few, tmp_path / "report.html")
+    before = path.read_bytes()
+    with pytest.raises(LakeError):
+        write_report(dataclasses.replace(few, calibration=pd.DataFrame({"model": ["x"]})), path)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(LakeError, match="html"):
+        write_report(few, tmp_path / "report.json")

@@ -1,0 +1,57 @@
+"""The terminal table: width, plain output when redirected, hostile names, zeros."""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import pytest
+from fake_study import CATEGORIES, content
+from rich.console import Console
+
+from depsim_dagster.report.terminal import study_table
+
+
+def printed(calibration: pd.DataFrame, width: int = 100, **options) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, **options).print(study_table(calibration))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("n", [2_000, 60_000, 5_000_000])
+def test_it_fits_in_100_columns_and_cuts_nothing(n):
+    text = printed(content(n=n).calibration)
+    assert max(map(len, text.splitlines())) <= 100 and "…" not in text
+    for category, _ in CATEGORIES:
+        assert text.count(category) >= 3
+
+
+def test_redirected_output_is_plain_ascii_without_escapes():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(file=stream, width=80).print(study_table(content().calibration))
+    stream.flush()
+    text = stream.buffer.getvalue().decode("ascii")
+    assert "\x1b" not in text and max(map(len, text.splitlines())) <= 80
+    assert "Median SME" in text and "SANDBOX" in text and "right" in text and "wrong" in text
+
+
+def test_zero_events_are_below_and_few_events_are_marked():
+    frame = content(n=2_000).calibration
+    text = printed(frame)
+    assert "below 184" in text and "x*" in text and "fewer than 10 events" in text
+
+
+def test_names_are_neither_markup_nor_escape_codes():
+    hostile = "[bold red]x[/] \x1b[2J\u202e"
+    text = printed(
+        content(categories=[(hostile, "misalignment")] * 2, models=("a", hostile, "c")).calibration,
+        force_terminal=True,
+        color_system="truecolor",
+    )
+    assert "[bold red]x[/]" in text and "\x1b[2J" not in text and "\u202e" not in text
+
+
+def test_an_empty_table_says_so_and_nan_is_a_dash():
+    assert "No scored forecast yet" in printed(pd.DataFrame())
+    frame = content().calibration.assign(sme=float("nan"), comparable=False)
+    assert "nan" not in printed(frame).lower().replace("finance", "")
