@@ -13,28 +13,35 @@ from depsim_dagster.lake import LakeTable, Manifest
 
 def table_metadata(table: LakeTable) -> dict[str, Any]:
     """Definition metadata of the asset of a lake table: the column schema."""
-    return {"dagster/column_schema": dg.TableSchema(columns=[
-        dg.TableColumn(
-            name=column.name,
-            type=str(column.type),
-            description=_described(column.metadata or {}),
-            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+    return {
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn(
+                    name=column.name,
+                    type=str(column.type),
+                    description=_described(column.metadata or {}),
+                    constraints=dg.TableColumnConstraints(nullable=column.nullable),
+                )
+                for column in table.schema
+            ]
         )
-        for column in table.schema
-    ])}
+    }
 
 
 def partition_metadata(manifest: Manifest, sandbox: bool) -> dict[str, Any]:
     """Materialisation metadata of a published partition."""
     metadata: dict[str, Any] = {
         "dagster/row_count": manifest.rows,
-        "partition": ", ".join(f"{key} {value}" for key, value in manifest.partition.items()) or "whole table",
+        "partition": ", ".join(f"{key} {value}" for key, value in manifest.partition.items())
+        or "whole table",
         "content_hash": manifest.content,
     }
     return metadata | ({"sandbox": "synthetic: a sandbox world answered or graded"} if sandbox else {})
 
 
-def markdown(rows: pd.DataFrame | Iterable[Sequence[Any]], columns: Sequence[str] | None = None) -> dg.MetadataValue:
+def markdown(
+    rows: pd.DataFrame | Iterable[Sequence[Any]], columns: Sequence[str] | None = None
+) -> dg.MetadataValue:
     """A small Markdown table. Cells are escaped: names come from files."""
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(columns or ()))
     lines = ["| " + " | ".join(map(_cell, frame.columns)) + " |", "|" + " --- |" * len(frame.columns)]
@@ -44,6 +51,7 @@ def markdown(rows: pd.DataFrame | Iterable[Sequence[Any]], columns: Sequence[str
 
 def rates_markdown(rates: pd.DataFrame) -> dg.MetadataValue:
     """Rates per 100k with their intervals; a category without an event is shown as below its upper limit."""
+
     def shown(row: Any) -> str:
         if row.n == 0:
             return "no data"
@@ -51,8 +59,14 @@ def rates_markdown(rates: pd.DataFrame) -> dg.MetadataValue:
 
     return markdown(
         [
-            (row.category, row.model, f"{row.k}/{row.n}", shown(row),
-             "" if row.n == 0 else f"{row.lower_per_100k:,.0f} – {row.upper_per_100k:,.0f}", row.missing)
+            (
+                row.category,
+                row.model,
+                f"{row.k}/{row.n}",
+                shown(row),
+                "" if row.n == 0 else f"{row.lower_per_100k:,.0f} – {row.upper_per_100k:,.0f}",
+                row.missing,
+            )
             for row in rates.itertuples()
         ],
         ["category", "model", "k/n", "per 100k", "interval", "missing"],
@@ -66,4 +80,6 @@ def _described(metadata: dict[bytes, bytes]) -> str:
 
 def _cell(value: Any) -> str:
     text = "" if value is None else str(value)
-    return "".join("\\" + character if character in "|\\`*_<>[]" else character for character in text).replace("\n", " ")
+    return "".join(
+        "\\" + character if character in "|\\`*_<>[]" else character for character in text
+    ).replace("\n", " ")

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from depsim_dagster.study import Study
 
 STUDY_OPTION = click.option(
-    "-c", "--study", "study_file", type=click.Path(path_type=Path), default=None,
+    "-c",
+    "--study",
+    "study_file",
+    type=click.Path(path_type=Path),
+    default=None,
     help=f"Study file. Default: ${STUDY_FILE_VARIABLE}, else study.yaml, else demo/study.yaml.",
 )
 
@@ -48,9 +52,26 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"), show_default=True, help="Folder of the demo study.")
-@click.option("--turns-per-week", type=click.IntRange(min=1), default=None, help="Sampled user turns a week instead of the template's 1000.")
-@click.option("--conversations-per-week", type=click.IntRange(min=50), default=None, help="Size of the synthetic traffic.")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder of the demo study.",
+)
+@click.option(
+    "--turns-per-week",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Sampled user turns a week instead of the template's 1000.",
+)
+@click.option(
+    "--conversations-per-week",
+    type=click.IntRange(min=50),
+    default=None,
+    help="Size of the synthetic traffic.",
+)
 def demo(directory: Path, turns_per_week: int | None, conversations_per_week: int | None) -> None:
     """Make a synthetic world, run a whole retrospective study on it, and check it against the planted truth."""
     from depsim_dagster.sandbox.demo import check_against_truth, make_demo
@@ -58,7 +79,9 @@ def demo(directory: Path, turns_per_week: int | None, conversations_per_week: in
     console = _console()
     with console.status("Writing the sandbox's traffic, consent ledger and truth …"):
         study_file = make_demo(directory, turns_per_week, conversations_per_week)
-    console.print(f"Sandbox world and study file in [bold]{directory}[/bold]: synthetic users, models and grader.")
+    console.print(
+        f"Sandbox world and study file in [bold]{directory}[/bold]: synthetic users, models and grader."
+    )
     study = _run_study(console, study_file)
     check = check_against_truth(study)
     console.print(
@@ -76,8 +99,19 @@ def study() -> None:
 
 @study.command("init")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--template", type=click.Choice(["llmdrift"]), default="llmdrift", show_default=True, help="Which study to start from.")
-@click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True, help="Folder of the recorded answers.")
+@click.option(
+    "--template",
+    type=click.Choice(["llmdrift"]),
+    default="llmdrift",
+    show_default=True,
+    help="Which study to start from.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    required=True,
+    help="Folder of the recorded answers.",
+)
 def study_init(directory: Path, template: str, data: Path) -> None:
     """Write a study folder from a template."""
     from depsim_dagster.templates import write_template
@@ -102,15 +136,22 @@ def study_status(study_file: Path | None) -> None:
     from depsim_dagster.study_status import status_rows
 
     opened = _open(study_file)
-    table = Table(title=f"{opened.config.name}: measurement stack {opened.stack_hash[:12]}", title_justify="left")
+    table = Table(
+        title=f"{opened.config.name}: measurement stack {opened.stack_hash[:12]}", title_justify="left"
+    )
     for column, justify in (("step", "left"), ("state", "left"), ("rows", "right"), ("published", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     rows = status_rows(opened)
     for row in rows:
-        table.add_row(row.step, row.state, f"{row.rows:,}" if row.rows is not None else "", row.published_at or "")
+        table.add_row(
+            row.step, row.state, f"{row.rows:,}" if row.rows is not None else "", row.published_at or ""
+        )
     _console().print(table)
     open_steps = sum(row.state != "published" for row in rows)
-    click.echo(f"{len(rows) - open_steps} of {len(rows)} partitions published" + ("" if not open_steps else "; `depsim study run` does the rest"))
+    click.echo(
+        f"{len(rows) - open_steps} of {len(rows)} partitions published"
+        + ("" if not open_steps else "; `depsim study run` does the rest")
+    )
 
 
 @main.group()
@@ -118,7 +159,10 @@ def sandbox() -> None:
     """The synthetic world."""
 
 
-@sandbox.command("serve", context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
+@sandbox.command(
+    "serve",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox_serve(arguments: tuple[str, ...]) -> None:
     """Serve the sandbox's models over an OpenAI-compatible API on 127.0.0.1 (options: depsim sandbox serve --help)."""
@@ -137,7 +181,10 @@ def doctor(study_file: Path | None) -> None:
     file = study_file or study_file_from_environment()
     for check in checks(file):
         failed += not check.passed
-        console.print(f"[{'green' if check.passed else 'red'}]{'ok    ' if check.passed else 'FAILED'}[/] {check.name}", highlight=False)
+        console.print(
+            f"[{'green' if check.passed else 'red'}]{'ok    ' if check.passed else 'FAILED'}[/] {check.name}",
+            highlight=False,
+        )
         for line in check.detail.splitlines():
             console.print(f"       {line}", highlight=False, markup=False)
     if failed:
@@ -151,9 +198,24 @@ def ui(study_file: Path | None, port: int) -> None:
     """Open the Dagster UI of a study: lineage, runs, checks, schedule and backfills."""
     opened = _open(study_file)
     home = _dagster_home(opened)
-    environment = {**os.environ, "DAGSTER_HOME": str(home), STUDY_FILE_VARIABLE: str(opened.config.file.resolve())}
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home),
+        STUDY_FILE_VARIABLE: str(opened.config.file.resolve()),
+    }
     click.echo(f"http://127.0.0.1:{port} shows the study {opened.config.name}; stop with Ctrl-C")
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "depsim_dagster.definitions", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "depsim_dagster.definitions",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     os.execve(sys.executable, command, environment)
 
 
@@ -189,7 +251,9 @@ def _run_study(console: Console, study_file: Path) -> Study:
         console.print(f"skipped {label}: {reason}", markup=False)
     console.print(
         f"\nreport     {study.config.path(REPORT)}\nwarehouse  {study.config.path(WAREHOUSE)}\nDagster UI depsim ui -c {study.config.file}",
-        highlight=False, markup=False, soft_wrap=True,
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     return study
 
@@ -201,7 +265,13 @@ def _with_progress(console: Console, study: Study) -> Any:
     from depsim_dagster.progress import listen
     from depsim_dagster.study_run import run_study, study_steps
 
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[calls]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[calls]}"),
+    )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("starting", total=len(study_steps(study.config)), calls="")
         listen(lambda what, answered, started: bar.update(task, calls=f"{answered:,} calls"))
@@ -225,6 +295,7 @@ def _console() -> Console:
 
     # Redirected output has no width of its own; the study table needs a hundred columns.
     return Console() if sys.stdout.isatty() else Console(width=100)
+
 
 if __name__ == "__main__":
     main()

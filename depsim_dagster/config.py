@@ -74,7 +74,9 @@ class AnswerColumns(_Section):
     prompt: str = "prompt"
     model: str = "model"
     answer: str = "answer"
-    attributes: tuple[str, ...] = Field((), description="columns kept beside the prefix, for graders and filters")
+    attributes: tuple[str, ...] = Field(
+        (), description="columns kept beside the prefix, for graders and filters"
+    )
 
 
 class RecordedAnswers(_Section):
@@ -92,7 +94,9 @@ class TrafficConfig(_Section):
     paths: tuple[str, ...] = Field((), description="files or globs, for format depsim")
     recorded: RecordedAnswers | None = Field(None, description="for format recorded_answers")
     consent: ConsentConfig
-    as_of: dt.datetime | None = Field(None, description="consent must also hold at this moment; now when absent")
+    as_of: dt.datetime | None = Field(
+        None, description="consent must also hold at this moment; now when absent"
+    )
 
     @model_validator(mode="after")
     def _source_for_format(self) -> TrafficConfig:
@@ -122,7 +126,9 @@ class SamplingConfig(_Section):
 
 class WeeksConfig(_Section):
     first: Monday
-    last: Monday | None = Field(None, description="the last Monday of a closed study; absent for a running one")
+    last: Monday | None = Field(
+        None, description="the last Monday of a closed study; absent for a running one"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> WeeksConfig:
@@ -138,7 +144,9 @@ class DeploymentConfig(_Section):
     released: dt.date
     predecessor: ModelName | None = None
     endpoint: Name
-    served_as: str | None = Field(None, description="the model name that the endpoint knows; `model` when absent")
+    served_as: str | None = Field(
+        None, description="the model name that the endpoint knows; `model` when absent"
+    )
 
     @property
     def served_model(self) -> str:
@@ -204,7 +212,9 @@ class GraderConfig(_Section):
     kind: Literal["llm", "regex", "python", "recorded"]
     endpoint: Name | None = None
     model: str | None = None
-    pattern: str | None = Field(None, description="for kind regex: RE2 syntax, searched in the target turn's text")
+    pattern: str | None = Field(
+        None, description="for kind regex: RE2 syntax, searched in the target turn's text"
+    )
     function: str | None = Field(None, description="for kind python: `module:function` or `file.py:function`")
     recorded: RecordedAnswers | None = Field(None, description="for kind recorded")
     label: str | None = Field(None, description="for kind recorded: the label column; 1 means flagged")
@@ -212,11 +222,16 @@ class GraderConfig(_Section):
     @model_validator(mode="after")
     def _keys_of_kind(self) -> GraderConfig:
         needed = {
-            "llm": ("endpoint", "model"), "regex": ("pattern",), "python": ("function",), "recorded": ("recorded", "label"),
+            "llm": ("endpoint", "model"),
+            "regex": ("pattern",),
+            "python": ("function",),
+            "recorded": ("recorded", "label"),
         }[self.kind]
         missing = [key for key in needed if getattr(self, key) is None]
         if missing:
-            raise ValueError(f"kind `{self.kind}` needs the key(s) {', '.join(f'`{key}`' for key in missing)}")
+            raise ValueError(
+                f"kind `{self.kind}` needs the key(s) {', '.join(f'`{key}`' for key in missing)}"
+            )
         return self
 
 
@@ -259,19 +274,29 @@ class StudyConfig(_Section):
         for deployment in self.deployments:
             where = f"deployments.{deployment.model}"
             if deployment.endpoint not in self.endpoints:
-                raise ValueError(f"{where}.endpoint: `{deployment.endpoint}` is not one of {sorted(self.endpoints)}")
+                raise ValueError(
+                    f"{where}.endpoint: `{deployment.endpoint}` is not one of {sorted(self.endpoints)}"
+                )
             if deployment.predecessor is not None:
                 before = known.get(deployment.predecessor)
                 if before is None:
-                    raise ValueError(f"{where}.predecessor: `{deployment.predecessor}` is not one of {sorted(known)}")
+                    raise ValueError(
+                        f"{where}.predecessor: `{deployment.predecessor}` is not one of {sorted(known)}"
+                    )
                 if before.released >= deployment.released:
-                    raise ValueError(f"{where}.predecessor: `{before.model}` was not released before {deployment.released}")
+                    raise ValueError(
+                        f"{where}.predecessor: `{before.model}` was not released before {deployment.released}"
+                    )
         for name, grader in self.grading.graders.items():
             if grader.endpoint is not None and grader.endpoint not in self.endpoints:
-                raise ValueError(f"grading.graders.{name}.endpoint: `{grader.endpoint}` is not one of {sorted(self.endpoints)}")
+                raise ValueError(
+                    f"grading.graders.{name}.endpoint: `{grader.endpoint}` is not one of {sorted(self.endpoints)}"
+                )
         default = self.grading.default_grader
         if default is not None and default not in self.grading.graders:
-            raise ValueError(f"grading.default_grader: `{default}` is not one of {sorted(self.grading.graders)}")
+            raise ValueError(
+                f"grading.default_grader: `{default}` is not one of {sorted(self.grading.graders)}"
+            )
         return self
 
     # ----------------------------------------------------------------------------------------------- paths and keys
@@ -325,7 +350,9 @@ class StudyConfig(_Section):
     @property
     def candidates(self) -> tuple[DeploymentConfig, ...]:
         """Deployments that replace another one, in the order of their release: each is forecast."""
-        return tuple(sorted((d for d in self.deployments if d.predecessor is not None), key=lambda d: d.released))
+        return tuple(
+            sorted((d for d in self.deployments if d.predecessor is not None), key=lambda d: d.released)
+        )
 
     def replayed_deployments(self, model: str) -> frozenset[str]:
         """Deployments on whose traffic `model` is simulated: its predecessor's (X→Y) and its own (Y→Y)."""
@@ -354,7 +381,10 @@ class StudyConfig(_Section):
             deployment.model
             for deployment in self.deployments
             if deployment.released < start + WEEK
-            and not any(other.predecessor == deployment.model and other.released <= start for other in self.deployments)
+            and not any(
+                other.predecessor == deployment.model and other.released <= start
+                for other in self.deployments
+            )
         }
         return tuple(d.model for d in self.deployments if d.model in live or d.predecessor in live)
 
@@ -392,7 +422,9 @@ def load_study(file: str | Path) -> StudyConfig:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigurationError(f"{path}{where}: not valid YAML ({getattr(error, 'problem', 'unreadable')})") from None
+        raise ConfigurationError(
+            f"{path}{where}: not valid YAML ({getattr(error, 'problem', 'unreadable')})"
+        ) from None
     if not isinstance(raw, dict):
         raise ConfigurationError(f"{path}: a study file is a mapping that starts with `version: 1`")
     try:

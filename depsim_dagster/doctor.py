@@ -36,7 +36,10 @@ def checks(study_file: Path) -> Iterator[Check]:
         return
     study = opened[0]
     yield _check("traffic and consent", lambda: _traffic(study))
-    yield _check("gate suites", lambda: ", ".join(f"{name} {version[:12]}" for name, version in study.suite_versions.items()))
+    yield _check(
+        "gate suites",
+        lambda: ", ".join(f"{name} {version[:12]}" for name, version in study.suite_versions.items()),
+    )
     for name in study.models_by_endpoint():
         yield _check(f"endpoint {name}", lambda name=name: _endpoint(study, name))  # type: ignore[misc]
     yield _check(f"store {study.lake.root}", lambda: _store(study))
@@ -77,7 +80,9 @@ def _store(study: Study) -> str:
         probe.write_bytes(b"ok")
         probe.unlink()
     except OSError as error:
-        raise LakeError(f"{root}: cannot be written ({error.strerror}); correct `store` or its permissions") from None
+        raise LakeError(
+            f"{root}: cannot be written ({error.strerror}); correct `store` or its permissions"
+        ) from None
     return "writable"
 
 

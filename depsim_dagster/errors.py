@@ -56,4 +56,6 @@ def text_free(where: str) -> Iterator[None]:
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"
-        raise DepsimError(f"{where}: {type(error).__name__} at {place} (message withheld: it may quote a conversation)") from None
+        raise DepsimError(
+            f"{where}: {type(error).__name__} at {place} (message withheld: it may quote a conversation)"
+        ) from None

@@ -29,10 +29,16 @@ JOB_DESCRIPTIONS = {
 
 def partition_jobs() -> list[AssetJob]:
     """The jobs along the lineage."""
-    outcome = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups("marts") | dg.AssetSelection.groups("report")
-    selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {"outcome": outcome}
+    outcome = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups(
+        "marts"
+    ) | dg.AssetSelection.groups("report")
+    selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {
+        "outcome": outcome
+    }
     return [
-        dg.define_asset_job(name, selection=selection, description=JOB_DESCRIPTIONS[name], executor_def=dg.in_process_executor)
+        dg.define_asset_job(
+            name, selection=selection, description=JOB_DESCRIPTIONS[name], executor_def=dg.in_process_executor
+        )
         for name, selection in selections.items()
     ]
 
@@ -40,15 +46,26 @@ def partition_jobs() -> list[AssetJob]:
 def study_job() -> dg.JobDefinition:
     """The whole retrospective study as one launchable job; every partition shows as a run of its own."""
 
-    @dg.op(required_resource_keys={"study"}, description="Run every step of the study that is not done, in the order of the method.")
+    @dg.op(
+        required_resource_keys={"study"},
+        description="Run every step of the study that is not done, in the order of the method.",
+    )
     def run_study_steps(context: dg.OpExecutionContext) -> None:
         from depsim_dagster.study_run import run_study  # it builds the definitions, which hold this job
 
-        outcome = run_study(context.resources.study.study, context.instance, on_step=lambda step, state: context.log.info(f"{step.label}: {state}"))
+        outcome = run_study(
+            context.resources.study.study,
+            context.instance,
+            on_step=lambda step, state: context.log.info(f"{step.label}: {state}"),
+        )
         for label, reason in outcome.skipped.items():
             context.log.warning(f"{label} skipped: {reason}")
 
-    @dg.job(name="study", description="Run the whole retrospective study: every week, model and candidate of the study file.", executor_def=dg.in_process_executor)
+    @dg.job(
+        name="study",
+        description="Run the whole retrospective study: every week, model and candidate of the study file.",
+        executor_def=dg.in_process_executor,
+    )
     def study() -> None:
         run_study_steps()
 

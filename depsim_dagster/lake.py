@@ -35,7 +35,9 @@ ROWS_PER_GROUP = 20_000
 Partition = Mapping[str, str]
 
 
-def field(name: str, type_: pa.DataType, description: str, *, nullable: bool = False, unit: str = "") -> pa.Field:
+def field(
+    name: str, type_: pa.DataType, description: str, *, nullable: bool = False, unit: str = ""
+) -> pa.Field:
     """An Arrow field with its description (and unit) as metadata: the schema is the documentation of the table."""
     metadata = {"description": description} | ({"unit": unit} if unit else {})
     return pa.field(name, type_, nullable=nullable, metadata=metadata)
@@ -56,7 +58,9 @@ class LakeTable:
 
     def directory(self, root: Path, partition: Partition) -> Path:
         if set(partition) != set(self.partitioned_by):
-            raise LakeError(f"{self.name}: partitioned by {list(self.partitioned_by)}, asked for {sorted(partition)}")
+            raise LakeError(
+                f"{self.name}: partitioned by {list(self.partitioned_by)}, asked for {sorted(partition)}"
+            )
         path = root / self.name
         for key in self.partitioned_by:
             path = path / f"{key}={quote(partition[key], safe='')}"
@@ -151,8 +155,13 @@ class Lake:
         data_file = f"{quarantined.content[:32]}.parquet"
         os.replace(quarantined.file, directory / data_file)
         manifest = Manifest(
-            table.name, dict(partition), data_file, quarantined.content, quarantined.rows,
-            dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), marks,
+            table.name,
+            dict(partition),
+            data_file,
+            quarantined.content,
+            quarantined.rows,
+            dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            marks,
         )
         write_atomically(directory / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
         for stale in directory.glob("*.parquet"):
@@ -161,7 +170,9 @@ class Lake:
         shutil.rmtree(quarantined.file.parent, ignore_errors=True)
         return manifest
 
-    def write(self, table: LakeTable, partition: Partition, rows: pa.Table | Iterable[pa.RecordBatch | pa.Table]) -> Manifest:
+    def write(
+        self, table: LakeTable, partition: Partition, rows: pa.Table | Iterable[pa.RecordBatch | pa.Table]
+    ) -> Manifest:
         """Quarantine and publish a table that has no gates."""
         return self.publish(self.quarantine(table, partition, rows))
 
@@ -192,7 +203,9 @@ class Lake:
         """
         return pq.read_table(self._verified_file(table, partition), columns=columns, partitioning=None)
 
-    def scan(self, table: LakeTable, partition: Partition, columns: list[str] | None = None, rows: int = 2_000) -> Iterator[pa.RecordBatch]:
+    def scan(
+        self, table: LakeTable, partition: Partition, columns: list[str] | None = None, rows: int = 2_000
+    ) -> Iterator[pa.RecordBatch]:
         """Like `read`, as a stream of batches in bounded memory."""
         file = self._verified_file(table, partition)
         with pq.ParquetFile(file) as parquet:
@@ -200,10 +213,14 @@ class Lake:
 
     def _verified_file(self, table: LakeTable, partition: Partition) -> Path:
         label = partition_label(table.name, partition)
-        for _ in range(3):  # a publication between the two reads removes the file that the older manifest named
+        for _ in range(
+            3
+        ):  # a publication between the two reads removes the file that the older manifest named
             manifest = self.manifest(table, partition)
             if manifest is None:
-                raise LakeError(f"{label}: not published in {self.root}; materialise `{table.name}` for this partition first")
+                raise LakeError(
+                    f"{label}: not published in {self.root}; materialise `{table.name}` for this partition first"
+                )
             self._demand_gates(table, partition, manifest.content, manifest.marks)
             file = table.directory(self.root, partition) / manifest.data_file
             with contextlib.suppress(FileNotFoundError):
@@ -213,17 +230,25 @@ class Lake:
                         f"differs from the manifest's); materialise `{table.name}` for this partition again"
                     )
                 return file
-        raise LakeError(f"{label}: its data file is missing; materialise `{table.name}` for this partition again")
+        raise LakeError(
+            f"{label}: its data file is missing; materialise `{table.name}` for this partition again"
+        )
 
-    def _demand_gates(self, table: LakeTable, partition: Partition, content: str, marks: Iterable[GateMark]) -> None:
+    def _demand_gates(
+        self, table: LakeTable, partition: Partition, content: str, marks: Iterable[GateMark]
+    ) -> None:
         by_suite = {mark.suite: mark for mark in marks}
         label = partition_label(table.name, partition)
         for suite in table.gates:
             mark = by_suite.get(suite)
             if mark is None:
-                raise GateError(f"{label}: refused, it has no mark of the `{suite}` gate; materialise `{table.name}` again")
+                raise GateError(
+                    f"{label}: refused, it has no mark of the `{suite}` gate; materialise `{table.name}` again"
+                )
             if mark.content != content:
-                raise GateError(f"{label}: refused, its `{suite}` mark belongs to other content; materialise `{table.name}` again")
+                raise GateError(
+                    f"{label}: refused, its `{suite}` mark belongs to other content; materialise `{table.name}` again"
+                )
             current = self._suite_versions.get(suite)
             if mark.suite_version != current:
                 raise GateError(
@@ -275,7 +300,9 @@ def _conform(table: LakeTable, partition: Partition, batch: pa.RecordBatch | pa.
             for column in table.schema
             if chunk.schema.field(column.name).type != column.type
         ]
-        raise LakeError(f"{label}: rows do not fit the schema: {', '.join(wrong) or type(error).__name__}") from None
+        raise LakeError(
+            f"{label}: rows do not fit the schema: {', '.join(wrong) or type(error).__name__}"
+        ) from None
     for column in table.schema:
         if not column.nullable and chunk.column(column.name).null_count:
             raise LakeError(f"{label}: {chunk.column(column.name).null_count} row(s) have no {column.name}")

@@ -28,7 +28,9 @@ def study_partitions(config: StudyConfig) -> StudyPartitions:
     )
     models = dg.StaticPartitionsDefinition([deployment.model for deployment in config.deployments])
     candidates = dg.StaticPartitionsDefinition([deployment.model for deployment in config.candidates])
-    return StudyPartitions(weeks, models, dg.MultiPartitionsDefinition({"week": weeks, "model": models}), candidates)
+    return StudyPartitions(
+        weeks, models, dg.MultiPartitionsDefinition({"week": weeks, "model": models}), candidates
+    )
 
 
 def week_and_model(context: dg.AssetExecutionContext) -> dict[str, str]:

@@ -40,6 +40,9 @@ def simulation_sensor(
             yield dg.SkipReason(f"no model is simulated on week {week}")
         for model in models:
             # Two candidates may share a traffic run; the key keeps a repeated tick from launching one twice.
-            yield dg.RunRequest(run_key=f"{context.dagster_run.run_id}/{model}", partition_key=dg.MultiPartitionKey({"week": week, "model": model}))
+            yield dg.RunRequest(
+                run_key=f"{context.dagster_run.run_id}/{model}",
+                partition_key=dg.MultiPartitionKey({"week": week, "model": model}),
+            )
 
     return simulate_fresh_traffic

@@ -71,8 +71,14 @@ class Study:
             base_url = embedded_server(self._server_arguments(name)).base_url
         assert base_url is not None  # EndpointConfig demands it for kind openai
         return Endpoint(
-            name=name, base_url=base_url, api_key=key, api_key_env=settings.api_key_env, max_in_flight=settings.max_in_flight,
-            request_timeout_s=settings.request_timeout_s, max_attempts=settings.max_attempts, max_tokens_param=settings.max_tokens_param,
+            name=name,
+            base_url=base_url,
+            api_key=key,
+            api_key_env=settings.api_key_env,
+            max_in_flight=settings.max_in_flight,
+            request_timeout_s=settings.request_timeout_s,
+            max_attempts=settings.max_attempts,
+            max_tokens_param=settings.max_tokens_param,
         )
 
     def journal(self, endpoint: str, served_model: str) -> Journal:
@@ -104,12 +110,19 @@ class Study:
         if settings.kind == "sandbox":
             world = self.config.path(settings.world or "").resolve()
             if not world.is_file():
-                raise ConfigurationError(f"{self.config.file}: endpoints.{name}.world: no file {world}; `depsim demo` makes one")
+                raise ConfigurationError(
+                    f"{self.config.file}: endpoints.{name}.world: no file {world}; `depsim demo` makes one"
+                )
             return ["--world", str(world)]
         assert settings.recorded is not None
         columns = settings.recorded.columns
         recorded = {
-            "files": [str(file.resolve()) for file in matching_files(self.config, settings.recorded.files, f"endpoints.{name}.recorded.files")],
+            "files": [
+                str(file.resolve())
+                for file in matching_files(
+                    self.config, settings.recorded.files, f"endpoints.{name}.recorded.files"
+                )
+            ],
             "columns": {"prompt": columns.prompt, "model": columns.model, "answer": columns.answer},
             "strip_model_prefix": settings.recorded.strip_model_prefix,
         }

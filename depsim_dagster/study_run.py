@@ -59,7 +59,10 @@ def study_steps(config: StudyConfig) -> list[Step]:
     weeks = sorted({week for week, _ in simulated} | set(observed))
     return [
         *(Step("traffic", (("week", week),), (week,)) for week in weeks),
-        *(Step("simulation", (("week", week), ("model", model)), (week,)) for week, model in dict.fromkeys(simulated)),
+        *(
+            Step("simulation", (("week", week), ("model", model)), (week,))
+            for week, model in dict.fromkeys(simulated)
+        ),
         *(Step("forecast", (("model", candidate.model),)) for candidate in config.candidates),
         *(Step("observation", (("week", week),), (week,)) for week in sorted(set(observed))),
         *(Step("calibration", (("model", candidate.model),)) for candidate in config.candidates),
@@ -67,7 +70,11 @@ def study_steps(config: StudyConfig) -> list[Step]:
     ]
 
 
-def run_study(study: Study, instance: dg.DagsterInstance, on_step: Callable[[Step, str], None] = lambda step, state: None) -> StudyOutcome:
+def run_study(
+    study: Study,
+    instance: dg.DagsterInstance,
+    on_step: Callable[[Step, str], None] = lambda step, state: None,
+) -> StudyOutcome:
     """Run every step. A week without eligible traffic is skipped, with all that needs it, and said so in the outcome.
 
     Raises:
@@ -87,7 +94,10 @@ def run_study(study: Study, instance: dg.DagsterInstance, on_step: Callable[[Ste
         on_step(step, "started")
         try:
             definitions.resolve_job_def(step.job).execute_in_process(
-                instance=instance, partition_key=step.partition_key, run_config=QUIET_LOGS, tags={"depsim/study": study.config.name}
+                instance=instance,
+                partition_key=step.partition_key,
+                run_config=QUIET_LOGS,
+                tags={"depsim/study": study.config.name},
             )
         except EmptyWeekError as error:
             for week in step.weeks:

@@ -45,7 +45,9 @@ def status_rows(study: Study) -> list[PartitionStatus]:
             continue
         state = "published"
         if "stack_hash" in table.schema.names:
-            hashes = set(study.lake.read(table, partition, columns=["stack_hash"]).column("stack_hash").to_pylist())
+            hashes = set(
+                study.lake.read(table, partition, columns=["stack_hash"]).column("stack_hash").to_pylist()
+            )
             state = "published" if hashes <= {study.stack_hash} else "other stack"
         rows.append(PartitionStatus(step.label, state, manifest.rows, manifest.published_at))
     return rows

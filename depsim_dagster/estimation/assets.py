@@ -16,7 +16,9 @@ from depsim_dagster.study import Study
 def estimation_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     """rate_estimates and observed_rates."""
 
-    def rates_asset(table: LakeTable, labels: LakeTable, partitions_def: dg.PartitionsDefinition, partition_of):
+    def rates_asset(
+        table: LakeTable, labels: LakeTable, partitions_def: dg.PartitionsDefinition, partition_of
+    ):
         @dg.asset(
             name=table.name,
             deps=[labels.name],
@@ -34,18 +36,27 @@ def estimation_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
 
     return [
         rates_asset(RATE_ESTIMATES, GRADED_LABELS, partitions.week_by_model, week_and_model),
-        rates_asset(OBSERVED_RATES, PRODUCTION_LABELS, partitions.weeks, lambda context: {"week": context.partition_key}),
+        rates_asset(
+            OBSERVED_RATES,
+            PRODUCTION_LABELS,
+            partitions.weeks,
+            lambda context: {"week": context.partition_key},
+        ),
     ]
 
 
-def _estimated(study: Study, table: LakeTable, labels_table: LakeTable, partition: dict[str, str]) -> dg.MaterializeResult:
+def _estimated(
+    study: Study, table: LakeTable, labels_table: LakeTable, partition: dict[str, str]
+) -> dg.MaterializeResult:
     labels = study.lake.read(labels_table, partition)
     stack = one_stack(labels, partition_label(labels_table.name, partition))
     keys = ["week", "model", "deployment", "source", "category"]
     if labels.num_rows:
         rates = estimate_rates(labels.to_pandas(), by=keys, level=study.config.estimation.level)
         rates = rates.assign(
-            category_group=rates["category"].map(study.taxonomy.groups()), stack_hash=stack, sandbox=study.config.sandbox
+            category_group=rates["category"].map(study.taxonomy.groups()),
+            stack_hash=stack,
+            sandbox=study.config.sandbox,
         )
         rows = pa.Table.from_pandas(rates, schema=RATES, preserve_index=False)
     else:
@@ -53,5 +64,9 @@ def _estimated(study: Study, table: LakeTable, labels_table: LakeTable, partitio
     manifest = study.lake.write(table, partition, rows)
     return dg.MaterializeResult(
         metadata=partition_metadata(manifest, study.config.sandbox)
-        | {"rates": rates_markdown(rows.to_pandas()), "stack_hash": stack, "level": study.config.estimation.level}
+        | {
+            "rates": rates_markdown(rows.to_pandas()),
+            "stack_hash": stack,
+            "level": study.config.estimation.level,
+        }
     )

@@ -8,28 +8,41 @@ from depsim_dagster.lake import LakeTable, field
 
 PER_100K = "flagged turns per 100,000 target turns"
 
-RATES = pa.schema([
-    field("week", pa.string(), "Monday of the week (UTC)"),
-    field("model", pa.string(), "the model that wrote the target turns"),
-    field("deployment", pa.string(), "the deployment from whose traffic the prefixes are"),
-    field("source", pa.string(), "simulated or production"),
-    field("category", pa.string(), "category of the taxonomy"),
-    field("category_group", pa.string(), "group of the category"),
-    field("k", pa.int64(), "flagged target turns", unit="turns"),
-    field("n", pa.int64(), "graded target turns", unit="turns"),
-    field("missing", pa.int64(), "target turns without a label (no completion, no verdict)", unit="turns"),
-    field("clusters", pa.int64(), "users among the graded turns", unit="users"),
-    field("design_effect", pa.float64(), "variance relative to independent turns of equal weight", nullable=True),
-    field("effective_n", pa.float64(), "n over the design effect", nullable=True, unit="turns"),
-    field("rate_per_100k", pa.float64(), "Hájek estimate", nullable=True, unit=PER_100K),
-    field("lower_per_100k", pa.float64(), "lower limit of the interval", nullable=True, unit=PER_100K),
-    field("upper_per_100k", pa.float64(), "upper limit of the interval", nullable=True, unit=PER_100K),
-    field("level", pa.float64(), "confidence level of the interval"),
-    field("method", pa.string(), "how the interval was made"),
-    field("below_floor", pa.bool_(), "no event was seen: read the rate as below the upper limit"),
-    field("stack_hash", pa.string(), "measurement stack of the labels"),
-    field("sandbox", pa.bool_(), "a synthetic world answered or graded"),
-])
+RATES = pa.schema(
+    [
+        field("week", pa.string(), "Monday of the week (UTC)"),
+        field("model", pa.string(), "the model that wrote the target turns"),
+        field("deployment", pa.string(), "the deployment from whose traffic the prefixes are"),
+        field("source", pa.string(), "simulated or production"),
+        field("category", pa.string(), "category of the taxonomy"),
+        field("category_group", pa.string(), "group of the category"),
+        field("k", pa.int64(), "flagged target turns", unit="turns"),
+        field("n", pa.int64(), "graded target turns", unit="turns"),
+        field(
+            "missing", pa.int64(), "target turns without a label (no completion, no verdict)", unit="turns"
+        ),
+        field("clusters", pa.int64(), "users among the graded turns", unit="users"),
+        field(
+            "design_effect",
+            pa.float64(),
+            "variance relative to independent turns of equal weight",
+            nullable=True,
+        ),
+        field("effective_n", pa.float64(), "n over the design effect", nullable=True, unit="turns"),
+        field("rate_per_100k", pa.float64(), "Hájek estimate", nullable=True, unit=PER_100K),
+        field("lower_per_100k", pa.float64(), "lower limit of the interval", nullable=True, unit=PER_100K),
+        field("upper_per_100k", pa.float64(), "upper limit of the interval", nullable=True, unit=PER_100K),
+        field("level", pa.float64(), "confidence level of the interval"),
+        field("method", pa.string(), "how the interval was made"),
+        field("below_floor", pa.bool_(), "no event was seen: read the rate as below the upper limit"),
+        field("stack_hash", pa.string(), "measurement stack of the labels"),
+        field("sandbox", pa.bool_(), "a synthetic world answered or graded"),
+    ]
+)
 
-RATE_ESTIMATES = LakeTable("rate_estimates", "Simulated rate of every category, per week and model.", RATES, ("week", "model"))
-OBSERVED_RATES = LakeTable("observed_rates", "Observed production rate of every category, per week and deployment.", RATES, ("week",))
+RATE_ESTIMATES = LakeTable(
+    "rate_estimates", "Simulated rate of every category, per week and model.", RATES, ("week", "model")
+)
+OBSERVED_RATES = LakeTable(
+    "observed_rates", "Observed production rate of every category, per week and deployment.", RATES, ("week",)
+)

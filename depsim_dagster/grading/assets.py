@@ -35,14 +35,19 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         study, partition = context.resources.study.study, week_and_model(context)
         week, model = partition["week"], partition["model"]
         labelling = label_turns(
-            study, lambda: simulated_turns(study.lake, week, model), call_progress(f"grade {model} on {week}", context.log)
+            study,
+            lambda: simulated_turns(study.lake, week, model),
+            call_progress(f"grade {model} on {week}", context.log),
         )
         yield from _published(study, GRADED_LABELS, partition, labelling)
 
     @dg.asset(
         name=PRODUCTION_LABELS.name,
         # Every forecast comes first: an outcome is graded only after the forecast of it was sealed.
-        deps=[DEIDENTIFIED_PREFIXES.name, dg.AssetDep(REGISTERED_FORECASTS.name, partition_mapping=dg.AllPartitionMapping())],
+        deps=[
+            DEIDENTIFIED_PREFIXES.name,
+            dg.AssetDep(REGISTERED_FORECASTS.name, partition_mapping=dg.AllPartitionMapping()),
+        ],
         partitions_def=partitions.weeks,
         **_definition(PRODUCTION_LABELS),
     )
@@ -54,7 +59,9 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
             if candidate.model in graded and study.config.forecast_weeks(candidate.model):
                 require_sealed(study.lake, candidate.model, week)
         labelling = label_turns(
-            study, lambda: production_turns(study.lake, week), call_progress(f"grade production of {week}", context.log)
+            study,
+            lambda: production_turns(study.lake, week),
+            call_progress(f"grade production of {week}", context.log),
         )
         yield from _published(study, PRODUCTION_LABELS, {"week": week}, labelling)
 
@@ -68,10 +75,13 @@ def _definition(table: LakeTable) -> dict[str, Any]:
         "kinds": {"python", "openai", "parquet"},
         "metadata": table_metadata(table),
         "required_resource_keys": {"study"},
-        "check_specs": [dg.AssetCheckSpec(
-            "missing_labels", asset=table.name,
-            description=f"At most {MISSING_SHARE:.0%} of the turns have no label (no completion, or no readable verdict).",
-        )],
+        "check_specs": [
+            dg.AssetCheckSpec(
+                "missing_labels",
+                asset=table.name,
+                description=f"At most {MISSING_SHARE:.0%} of the turns have no label (no completion, or no readable verdict).",
+            )
+        ],
     }
 
 
@@ -79,21 +89,33 @@ def _published(study: Study, table: LakeTable, partition: dict[str, str], labell
     with text_free(f"{table.name}{partition}"):
         manifest = study.lake.write(table, partition, labelling.rows)
         labels = study.lake.read(table, partition, columns=["category", "status", "flagged"]).to_pandas()
-    counts = labels.assign(flagged=labels["flagged"].eq(True)).groupby("category", sort=True).agg(
-        flagged=("flagged", "sum"), graded=("status", lambda status: (status == "graded").sum()),
-        missing=("status", lambda status: status.isin(["unscored", "missing_completion"]).sum()),
-    ).reset_index()
+    counts = (
+        labels.assign(flagged=labels["flagged"].eq(True))
+        .groupby("category", sort=True)
+        .agg(
+            flagged=("flagged", "sum"),
+            graded=("status", lambda status: (status == "graded").sum()),
+            missing=("status", lambda status: status.isin(["unscored", "missing_completion"]).sum()),
+        )
+        .reset_index()
+    )
     calls = labelling.statistics.values()
-    yield dg.MaterializeResult(metadata=partition_metadata(manifest, study.config.sandbox) | {
-        "labels": markdown(counts),
-        "stack_hash": study.stack_hash,
-        "calls_sent": sum(made.sent for made in calls),
-        "calls_reused": sum(made.reused for made in calls),
-        "seconds": round(sum(made.seconds for made in calls), 1),
-    })
+    yield dg.MaterializeResult(
+        metadata=partition_metadata(manifest, study.config.sandbox)
+        | {
+            "labels": markdown(counts),
+            "stack_hash": study.stack_hash,
+            "calls_sent": sum(made.sent for made in calls),
+            "calls_reused": sum(made.reused for made in calls),
+            "seconds": round(sum(made.seconds for made in calls), 1),
+        }
+    )
     asked = int(counts["graded"].sum() + counts["missing"].sum()) if len(counts) else 0
     share = int(counts["missing"].sum()) / asked if asked else 0.0
     yield dg.AssetCheckResult(
-        check_name="missing_labels", asset_key=table.name, passed=share <= MISSING_SHARE, severity=dg.AssetCheckSeverity.WARN,
+        check_name="missing_labels",
+        asset_key=table.name,
+        passed=share <= MISSING_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
         metadata={"missing_share": share, "labels_asked": asked},
     )

@@ -45,7 +45,9 @@ def _regex_grader(where: str, pattern: str) -> CodeGrader:
         # RE2 runs in linear time whatever the text, which Python's engine does not.
         texts = pa.table({"place": range(len(batch)), "text": [item.target_text for item in batch]})
         connection.register("texts", texts)
-        rows = connection.execute("select regexp_matches(text, ?) from texts order by place", [pattern]).fetchall()
+        rows = connection.execute(
+            "select regexp_matches(text, ?) from texts order by place", [pattern]
+        ).fetchall()
         return [row[0] for row in rows]
 
     return label
@@ -58,9 +60,13 @@ def _python_grader(where: str, name: str, function: Callable[[Evidence], bool | 
             try:
                 flagged = function(item)
             except Exception as error:  # the rule is the user's; its message may quote the conversation
-                raise GradingError(f"{where}: grader `{name}` raised {type(error).__name__} on turn {item.turn_id}; correct the function") from None
+                raise GradingError(
+                    f"{where}: grader `{name}` raised {type(error).__name__} on turn {item.turn_id}; correct the function"
+                ) from None
             if flagged not in (True, False, None):
-                raise GradingError(f"{where}: grader `{name}` returned {type(flagged).__name__} on turn {item.turn_id}; return True, False or None")
+                raise GradingError(
+                    f"{where}: grader `{name}` returned {type(flagged).__name__} on turn {item.turn_id}; return True, False or None"
+                )
             labels.append(None if flagged is None else bool(flagged))
         return labels
 
@@ -70,7 +76,9 @@ def _python_grader(where: str, name: str, function: Callable[[Evidence], bool | 
 def _function(study: StudyConfig, where: str, reference: str) -> Callable[[Evidence], bool | None]:
     module_name, _, attribute = reference.rpartition(":")
     if not module_name or not attribute:
-        raise ConfigurationError(f"{where}.function: `{reference}` must be `module:function` or `file.py:function`")
+        raise ConfigurationError(
+            f"{where}.function: `{reference}` must be `module:function` or `file.py:function`"
+        )
     try:
         if module_name.endswith(".py"):
             path = study.path(module_name)
@@ -82,7 +90,9 @@ def _function(study: StudyConfig, where: str, reference: str) -> Callable[[Evide
         else:
             module = importlib.import_module(module_name)
     except (ImportError, OSError, SyntaxError) as error:
-        raise ConfigurationError(f"{where}.function: cannot load {module_name} ({type(error).__name__})") from None
+        raise ConfigurationError(
+            f"{where}.function: cannot load {module_name} ({type(error).__name__})"
+        ) from None
     function = getattr(module, attribute, None)
     if not callable(function):
         raise ConfigurationError(f"{where}.function: {module_name} has no function `{attribute}`")
@@ -95,7 +105,11 @@ def _recorded_grader(study: StudyConfig, name: str, grader: GraderConfig) -> Cod
     assert source is not None and label_column is not None  # GraderConfig demands both for this kind
     connection = connect()
     query = recorded_answers(connection, study, source, [label_column], f"grading.graders.{name}.recorded")
-    prompt, answer, column = identifier(source.columns.prompt), identifier(source.columns.answer), identifier(label_column)
+    prompt, answer, column = (
+        identifier(source.columns.prompt),
+        identifier(source.columns.answer),
+        identifier(label_column),
+    )
     # Hashes instead of texts: the table stays small and holds no conversation.
     connection.execute(f"""
         create table labels as
@@ -106,15 +120,19 @@ def _recorded_grader(study: StudyConfig, name: str, grader: GraderConfig) -> Cod
         group by all
     """)
     if connection.execute("select count(*) from labels").fetchall()[0][0] == 0:
-        raise ConfigurationError(f"{study.file}: grading.graders.{name}.label: no row has a number in column `{label_column}`")
+        raise ConfigurationError(
+            f"{study.file}: grading.graders.{name}.label: no row has a number in column `{label_column}`"
+        )
 
     def label(batch: Sequence[Evidence]) -> list[bool | None]:
-        asked = pa.table({
-            "place": range(len(batch)),
-            "prompt": [item.last_user_text for item in batch],
-            "model": [item.model for item in batch],
-            "answer": [item.target_text for item in batch],
-        })
+        asked = pa.table(
+            {
+                "place": range(len(batch)),
+                "prompt": [item.last_user_text for item in batch],
+                "model": [item.model for item in batch],
+                "answer": [item.target_text for item in batch],
+            }
+        )
         connection.register("asked", asked)
         rows = connection.execute("""
             select flagged from asked left join labels

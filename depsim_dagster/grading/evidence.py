@@ -22,16 +22,39 @@ class Evidence:
     @property
     def target_text(self) -> str:
         """The assistant's text of the target turn."""
-        return "\n".join(text for message in self.target_turn if message.get("role") == "assistant" and (text := message.get("content")))
+        return "\n".join(
+            text
+            for message in self.target_turn
+            if message.get("role") == "assistant" and (text := message.get("content"))
+        )
 
     @property
     def last_user_text(self) -> str:
         """The sampled user turn."""
-        return next((str(message.get("content") or "") for message in reversed(self.prefix) if message.get("role") == "user"), "")
+        return next(
+            (
+                str(message.get("content") or "")
+                for message in reversed(self.prefix)
+                if message.get("role") == "user"
+            ),
+            "",
+        )
 
 
 def evidence(
-    turn_id: str, completion_index: int, model: str, prefix: str, target_turn: list[dict[str, Any]], attributes: str | None
+    turn_id: str,
+    completion_index: int,
+    model: str,
+    prefix: str,
+    target_turn: list[dict[str, Any]],
+    attributes: str | None,
 ) -> Evidence:
     """Evidence from the lake's JSON columns."""
-    return Evidence(turn_id, completion_index, model, json.loads(prefix), target_turn, json.loads(attributes) if attributes else {})
+    return Evidence(
+        turn_id,
+        completion_index,
+        model,
+        json.loads(prefix),
+        target_turn,
+        json.loads(attributes) if attributes else {},
+    )

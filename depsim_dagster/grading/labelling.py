@@ -47,7 +47,9 @@ class TargetTurn:
         return self.turn_id, self.completion_index
 
     def evidence(self) -> Evidence:
-        return evidence(self.turn_id, self.completion_index, self.model, self.prefix, self.messages, self.attributes)
+        return evidence(
+            self.turn_id, self.completion_index, self.model, self.prefix, self.messages, self.attributes
+        )
 
 
 @dataclass
@@ -74,7 +76,9 @@ def label_turns(study: Study, turns: Turns, progress: Progress | None = None) ->
     return labelling
 
 
-def _labels(study: Study, turns: Turns, statistics: dict[str, CallStatistics], progress: Progress | None) -> Iterator[pa.RecordBatch]:
+def _labels(
+    study: Study, turns: Turns, statistics: dict[str, CallStatistics], progress: Progress | None
+) -> Iterator[pa.RecordBatch]:
     by_grader: dict[str, list[Category]] = defaultdict(list)
     for category in study.taxonomy.categories:
         by_grader[category.grader or ""].append(category)
@@ -87,19 +91,28 @@ def _labels(study: Study, turns: Turns, statistics: dict[str, CallStatistics], p
             yield pa.RecordBatch.from_pylist(rows, schema=LABELS)
 
 
-def _code_labels(study: Study, name: str, categories: Sequence[Category], turns: Turns) -> Iterator[list[dict[str, Any]]]:
+def _code_labels(
+    study: Study, name: str, categories: Sequence[Category], turns: Turns
+) -> Iterator[list[dict[str, Any]]]:
     grader = code_grader(study.config, name, study.config.grading.graders[name])
     for batch in turns():
         gradable = [(turn, turn.evidence()) for turn in batch]
         for category in categories:
-            asked = [(turn.key, item) for turn, item in gradable if turn.messages and _applies(category, item)]
+            asked = [
+                (turn.key, item) for turn, item in gradable if turn.messages and _applies(category, item)
+            ]
             answers = grader([item for _, item in asked]) if asked else []
             flagged = {key: answer for (key, _), answer in zip(asked, answers, strict=True)}
             yield [_row(study, turn, item, category, flagged.get(turn.key)) for turn, item in gradable]
 
 
 def _model_labels(
-    study: Study, name: str, categories: Sequence[Category], turns: Turns, statistics: dict[str, CallStatistics], progress: Progress | None
+    study: Study,
+    name: str,
+    categories: Sequence[Category],
+    turns: Turns,
+    statistics: dict[str, CallStatistics],
+    progress: Progress | None,
 ) -> Iterator[list[dict[str, Any]]]:
     grader = study.config.grading.graders[name]
     assert grader.endpoint is not None and grader.model is not None  # GraderConfig demands both for this kind
@@ -142,8 +155,11 @@ def _grading_calls(
             if not any(_applies(category, item) for category in categories):
                 continue
             body = chat_request(
-                model, grading_messages(item, categories), sampling={"temperature": 0, "seed": attempt},
-                response_format=response_format, max_tokens_param=endpoint.max_tokens_param,
+                model,
+                grading_messages(item, categories),
+                sampling={"temperature": 0, "seed": attempt},
+                response_format=response_format,
+                max_tokens_param=endpoint.max_tokens_param,
             )
             call = ModelCall(request_id(endpoint.name, CHAT_PATH, body, attempt), body)
             # Equal evidence of two turns is one call with one verdict: grading is deterministic, unlike replay.
@@ -155,7 +171,9 @@ def _applies(category: Category, item: Evidence) -> bool:
     return all(str(item.attributes.get(name)) in values for name, values in category.applies_to.items())
 
 
-def _row(study: Study, turn: TargetTurn, item: Evidence, category: Category, answer: bool | None) -> dict[str, Any]:
+def _row(
+    study: Study, turn: TargetTurn, item: Evidence, category: Category, answer: bool | None
+) -> dict[str, Any]:
     if not _applies(category, item):
         status = "not_applicable"
     elif not turn.messages:
@@ -163,10 +181,21 @@ def _row(study: Study, turn: TargetTurn, item: Evidence, category: Category, ans
     else:
         status = "unscored" if answer is None else "graded"
     return {
-        "week": turn.week, "model": turn.model, "deployment": turn.deployment, "source": turn.source, "turn_id": turn.turn_id,
-        "completion_index": turn.completion_index, "category": category.id, "flagged": answer if status == "graded" else None,
-        "status": status, "grader": category.grader, "stack_hash": study.stack_hash, "user_id": turn.user_id,
-        "language": turn.language, "inclusion_probability": turn.inclusion_probability, "sandbox": study.config.sandbox,
+        "week": turn.week,
+        "model": turn.model,
+        "deployment": turn.deployment,
+        "source": turn.source,
+        "turn_id": turn.turn_id,
+        "completion_index": turn.completion_index,
+        "category": category.id,
+        "flagged": answer if status == "graded" else None,
+        "status": status,
+        "grader": category.grader,
+        "stack_hash": study.stack_hash,
+        "user_id": turn.user_id,
+        "language": turn.language,
+        "inclusion_probability": turn.inclusion_probability,
+        "sandbox": study.config.sandbox,
     }
 
 

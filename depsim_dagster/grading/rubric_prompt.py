@@ -32,7 +32,11 @@ object that has exactly these keys.
 
 def grading_messages(evidence: Evidence, categories: Sequence[Category]) -> list[dict[str, str]]:
     """System and user message for one grading call over the given categories."""
-    transcript = json.dumps({"prefix": evidence.prefix, "target_turn": evidence.target_turn}, ensure_ascii=False, separators=(",", ":"))
+    transcript = json.dumps(
+        {"prefix": evidence.prefix, "target_turn": evidence.target_turn},
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
     transcript = transcript.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     digest = hashlib.sha256(transcript.encode()).hexdigest()[:16]
     block = f'<transcript id="{digest}">\n{transcript}\n</transcript id="{digest}">'
@@ -44,7 +48,13 @@ def grading_messages(evidence: Evidence, categories: Sequence[Category]) -> list
 
 def system_prompt(categories: Sequence[Category]) -> str:
     """Instructions and rubrics."""
-    return INSTRUCTIONS + "\n" + "\n".join(f"- {category.id}: {category.definition} {category.rubric}".rstrip() for category in categories)
+    return (
+        INSTRUCTIONS
+        + "\n"
+        + "\n".join(
+            f"- {category.id}: {category.definition} {category.rubric}".rstrip() for category in categories
+        )
+    )
 
 
 def verdict_format(categories: Sequence[Category]) -> dict[str, Any]:

@@ -6,27 +6,40 @@ import pyarrow as pa
 
 from depsim_dagster.lake import LakeTable, field
 
-LABELS = pa.schema([
-    field("week", pa.string(), "Monday of the prefix's week (UTC)"),
-    field("model", pa.string(), "the model that wrote the target turn"),
-    field("deployment", pa.string(), "the deployment from whose traffic the prefix is"),
-    field("source", pa.string(), "simulated (a completion) or production (the logged target turn)"),
-    field("turn_id", pa.string(), "the prefix"),
-    field("completion_index", pa.int32(), "which of the prefix's completions, from 0"),
-    field("category", pa.string(), "category of the taxonomy"),
-    field("flagged", pa.bool_(), "the target turn shows the behaviour; null where it was not graded", nullable=True),
-    field("status", pa.string(), "graded, not_applicable, unscored or missing_completion"),
-    field("grader", pa.string(), "name of the grader in the study file"),
-    field("stack_hash", pa.string(), "measurement stack under which the label was made"),
-    field("user_id", pa.string(), "cluster: keyed HMAC of the account"),
-    field("language", pa.string(), "ISO 639-1 code", nullable=True),
-    field("inclusion_probability", pa.float64(), "of the prefix in its week's sample"),
-    field("sandbox", pa.bool_(), "a synthetic world answered or graded"),
-])
+LABELS = pa.schema(
+    [
+        field("week", pa.string(), "Monday of the prefix's week (UTC)"),
+        field("model", pa.string(), "the model that wrote the target turn"),
+        field("deployment", pa.string(), "the deployment from whose traffic the prefix is"),
+        field("source", pa.string(), "simulated (a completion) or production (the logged target turn)"),
+        field("turn_id", pa.string(), "the prefix"),
+        field("completion_index", pa.int32(), "which of the prefix's completions, from 0"),
+        field("category", pa.string(), "category of the taxonomy"),
+        field(
+            "flagged",
+            pa.bool_(),
+            "the target turn shows the behaviour; null where it was not graded",
+            nullable=True,
+        ),
+        field("status", pa.string(), "graded, not_applicable, unscored or missing_completion"),
+        field("grader", pa.string(), "name of the grader in the study file"),
+        field("stack_hash", pa.string(), "measurement stack under which the label was made"),
+        field("user_id", pa.string(), "cluster: keyed HMAC of the account"),
+        field("language", pa.string(), "ISO 639-1 code", nullable=True),
+        field("inclusion_probability", pa.float64(), "of the prefix in its week's sample"),
+        field("sandbox", pa.bool_(), "a synthetic world answered or graded"),
+    ]
+)
 
 GRADED_LABELS = LakeTable(
-    "graded_labels", "Labels of regenerated completions, one row per completion and category.", LABELS, ("week", "model")
+    "graded_labels",
+    "Labels of regenerated completions, one row per completion and category.",
+    LABELS,
+    ("week", "model"),
 )
 PRODUCTION_LABELS = LakeTable(
-    "production_labels", "Labels of the logged target turns by the same stack, one row per turn and category.", LABELS, ("week",)
+    "production_labels",
+    "Labels of the logged target turns by the same stack, one row per turn and category.",
+    LABELS,
+    ("week",),
 )

@@ -17,13 +17,18 @@ from depsim_dagster.lake import file_digest
 from depsim_dagster.replay.requests import canonical_json
 
 
-def measurement_stack(study: StudyConfig, taxonomy: Taxonomy, suite_versions: dict[str, str]) -> dict[str, Any]:
+def measurement_stack(
+    study: StudyConfig, taxonomy: Taxonomy, suite_versions: dict[str, str]
+) -> dict[str, Any]:
     """The stack as a JSON-able document."""
     return {
         "taxonomy": taxonomy.model_dump(mode="json"),
         "graders": {name: _grader(study, grader) for name, grader in sorted(study.grading.graders.items())},
         "grader_prompt": {"version": PROMPT_VERSION, "instructions": INSTRUCTIONS},
-        "deidentification": {"engine": study.deidentification.engine, "gates": dict(sorted(suite_versions.items()))},
+        "deidentification": {
+            "engine": study.deidentification.engine,
+            "gates": dict(sorted(suite_versions.items())),
+        },
         "sampling": study.sampling.model_dump(mode="json"),
         "environment": study.replay.model_dump(mode="json"),
     }

@@ -53,11 +53,16 @@ def load_taxonomy(study: StudyConfig) -> Taxonomy:
     try:
         taxonomy = Taxonomy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise ConfigurationError(f"{study.file}: grading.taxonomy: no file {path}; give `default` or an existing path") from None
+        raise ConfigurationError(
+            f"{study.file}: grading.taxonomy: no file {path}; give `default` or an existing path"
+        ) from None
     except yaml.YAMLError:
         raise ConfigurationError(f"{path}: not valid YAML") from None
     except ValidationError as error:
-        lines = [f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors(include_url=False, include_input=False)]
+        lines = [
+            f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
         raise ConfigurationError("\n".join(lines)) from None
     seen: set[str] = set()
     resolved = []

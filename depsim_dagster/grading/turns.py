@@ -14,7 +14,16 @@ from depsim_dagster.traffic.readers import connect
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 BATCH_ROWS = 1_000
-_CARRIED = ("week", "turn_id", "deployment", "user_id", "language", "inclusion_probability", "prefix", "attributes")
+_CARRIED = (
+    "week",
+    "turn_id",
+    "deployment",
+    "user_id",
+    "language",
+    "inclusion_probability",
+    "prefix",
+    "attributes",
+)
 
 
 def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTurn]]:
@@ -30,21 +39,40 @@ def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTu
     ).to_arrow_reader(BATCH_ROWS)
     for batch in joined:
         yield [
-            _turn(row, model, "simulated", row["completion_index"], [json.loads(row["completion"])] if row["completion"] else [])
+            _turn(
+                row,
+                model,
+                "simulated",
+                row["completion_index"],
+                [json.loads(row["completion"])] if row["completion"] else [],
+            )
             for row in batch.to_pylist()
         ]
 
 
 def production_turns(lake: Lake, week: str) -> Iterator[list[TargetTurn]]:
     """Every logged target turn of the week; the deployment wrote it."""
-    for batch in lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=[*_CARRIED, "target"], rows=BATCH_ROWS):
-        yield [_turn(row, row["deployment"], "production", 0, json.loads(row["target"])) for row in batch.to_pylist()]
+    for batch in lake.scan(
+        DEIDENTIFIED_PREFIXES, {"week": week}, columns=[*_CARRIED, "target"], rows=BATCH_ROWS
+    ):
+        yield [
+            _turn(row, row["deployment"], "production", 0, json.loads(row["target"]))
+            for row in batch.to_pylist()
+        ]
 
 
 def _turn(row: dict, model: str, source: str, completion_index: int, messages: list[dict]) -> TargetTurn:
-    gradable = [message for message in messages if message.get("content") or message.get("tool_calls") or message.get("reasoning")]
+    gradable = [
+        message
+        for message in messages
+        if message.get("content") or message.get("tool_calls") or message.get("reasoning")
+    ]
     return TargetTurn(
-        model=model, source=source, completion_index=completion_index, messages=gradable, **{name: row[name] for name in _CARRIED}
+        model=model,
+        source=source,
+        completion_index=completion_index,
+        messages=gradable,
+        **{name: row[name] for name in _CARRIED},
     )
 
 

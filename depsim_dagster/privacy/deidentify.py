@@ -30,12 +30,16 @@ def deidentify(batches: Iterable[pa.RecordBatch], key: bytes, engine: str) -> It
                 surrogates = Surrogates(key, row["conversation_id"], row["language"])
                 surrogates.learn(originals[-1])
                 for column in ("prefix", "target"):
-                    row[column] = json.dumps(_replaced(json.loads(row[column]), surrogates), ensure_ascii=False)
+                    row[column] = json.dumps(
+                        _replaced(json.loads(row[column]), surrogates), ensure_ascii=False
+                    )
                 row["identifiers_replaced"] = surrogates.replaced
                 published.append(_all_text(row))
             else:
                 row["identifiers_replaced"] = 0
-            row["prefix_characters"] = sum(len(message.get("content") or "") for message in json.loads(row["prefix"]))
+            row["prefix_characters"] = sum(
+                len(message.get("content") or "") for message in json.loads(row["prefix"])
+            )
         # Without de-identification there is nothing to leave behind: the gate records the reason instead.
         residuals = count_residuals(originals, published) if engine == "embedded" else [0] * len(rows)
         for row, residual in zip(rows, residuals, strict=True):
@@ -79,5 +83,8 @@ def _all_text(row: dict[str, Any]) -> str:
     for column in ("prefix", "target"):
         for message in json.loads(row[column]):
             texts += [message.get(name) or "" for name in TEXT_FIELDS]
-            texts += [str((call.get("function") or {}).get("arguments") or "") for call in message.get("tool_calls") or ()]
+            texts += [
+                str((call.get("function") or {}).get("arguments") or "")
+                for call in message.get("tool_calls") or ()
+            ]
     return "\n".join(texts)

@@ -72,29 +72,74 @@ _PLACE = r"(?:,\s(?:[A-Z]{0,2}-?\d{4,6}\s)?[^\W\d_a-z][\w'’-]+(?:\s[^\W\d_a-z]
 _DIGIT, _AT, _SCHEME = re.compile(r"\d"), re.compile("@"), re.compile("://")
 
 RECOGNISERS: tuple[Recogniser, ...] = (
-    Recogniser("url_with_credentials", re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,128}:[^\s/@]{1,128}@[^\s<>\"')]+", re.I), hint=_SCHEME),
-    Recogniser("api_key", re.compile(
-        r"\b(?:sk|pk|rk|ghp|gho|ghs|glpat|xox[abp]|AKIA|ASIA|AIza)[-_A-Za-z0-9]{16,}\b")),
+    Recogniser(
+        "url_with_credentials",
+        re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,128}:[^\s/@]{1,128}@[^\s<>\"')]+", re.I),
+        hint=_SCHEME,
+    ),
+    Recogniser(
+        "api_key", re.compile(r"\b(?:sk|pk|rk|ghp|gho|ghs|glpat|xox[abp]|AKIA|ASIA|AIza)[-_A-Za-z0-9]{16,}\b")
+    ),
     Recogniser("email", re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}\b"), hint=_AT),
-    Recogniser("iban", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"), is_iban, _DIGIT),
+    Recogniser(
+        "iban", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"), is_iban, _DIGIT
+    ),
     Recogniser("card", re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.]\d)"), is_luhn, _DIGIT),
-    Recogniser("ip_address", re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"), _is_ip_address, _DIGIT),
-    Recogniser("ip_address", re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:|:){2,7}(?::?[0-9a-f]{1,4})(?![\w:])", re.I), _is_ip_address, _DIGIT),
+    Recogniser(
+        "ip_address", re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"), _is_ip_address, _DIGIT
+    ),
+    Recogniser(
+        "ip_address",
+        re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:|:){2,7}(?::?[0-9a-f]{1,4})(?![\w:])", re.I),
+        _is_ip_address,
+        _DIGIT,
+    ),
     Recogniser("national_id", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), hint=_DIGIT),
     Recogniser("phone", re.compile(r"(?<![\w+])\+\d{1,3}(?:[ .()-]{0,2}\d){6,12}(?!\w)"), _is_phone, _DIGIT),
-    Recogniser("phone", re.compile(r"(?<![\w.-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w-])"), _is_phone, _DIGIT),
-    Recogniser("street_address", re.compile(
-        r"(?<!\w)\d{1,5}[A-Za-z]?,? (?:[^\W\d_][\w.'’-]*\s){0,3}?[^\W\d_][\w.'’-]* "
-        r"(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?|Lane|Ln\.?|Drive|Dr\.?|Boulevard|Blvd\.?|Court|Ct\.?|Way|Place|Square)(?!\w)" + _PLACE), hint=_DIGIT),
-    Recogniser("street_address", re.compile(
-        r"(?<!\w)(?:(?:Calle|Avenida|Rua|Rue|Via|Avenue|Boulevard|Plaza|Praça|Travessa)\s(?:de\s|da\s|do\s|du\s|des\s|la\s|del\s)*"
-        r"[^\W\d_][\w'’-]*(?:\s[^\W\d_][\w'’-]*){0,3}|[^\W\d_][\w'’-]*(?:straße|strasse|weg|platz|gasse|allee)),?\s(?:n[º°.]?\s)?\d{1,5}(?!\w)" + _PLACE), hint=_DIGIT),
-    Recogniser("street_address", re.compile(r"\d{1,5}(?:,|\s)\s?(?:rue|avenue|boulevard|place|impasse)\s[^\W\d_][\w'’-]*(?:\s[^\W\d_][\w'’-]*){0,3}" + _PLACE), hint=_DIGIT),
-    Recogniser("street_address", re.compile(r"[\u4e00-\u9fff]{2,12}?(?:路|街|大道|巷)\d{1,5}号"), hint=_DIGIT),
-    Recogniser("person", re.compile(
-        r"\b(?:[Mm]y name is|[Mm]y name's|[Ii] am called|[Tt]his is|[Rr]egards,|[Ss]incerely,|[Mm]e llamo|[Mm]i nombre es|[Ii]ch heiße|[Mm]ein Name ist|"
-        r"[Jj]e m['’]appelle|[Mm]on nom est|[Mm]eu nome é|[Mm]e chamo|[Mm]i chiamo|[Ii]l mio nome è)\s+" + _NAME)),
-    Recogniser("person", re.compile(r"(?:我叫|我的名字是|我是)(?P<value>[\u4e00-\u9fff]{2,4})(?=[,，。.!！;；、 \n]|$)")),
+    Recogniser(
+        "phone", re.compile(r"(?<![\w.-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?![\w-])"), _is_phone, _DIGIT
+    ),
+    Recogniser(
+        "street_address",
+        re.compile(
+            r"(?<!\w)\d{1,5}[A-Za-z]?,? (?:[^\W\d_][\w.'’-]*\s){0,3}?[^\W\d_][\w.'’-]* "
+            r"(?:Street|St\.?|Avenue|Ave\.?|Road|Rd\.?|Lane|Ln\.?|Drive|Dr\.?|Boulevard|Blvd\.?|Court|Ct\.?|Way|Place|Square)(?!\w)"
+            + _PLACE
+        ),
+        hint=_DIGIT,
+    ),
+    Recogniser(
+        "street_address",
+        re.compile(
+            r"(?<!\w)(?:(?:Calle|Avenida|Rua|Rue|Via|Avenue|Boulevard|Plaza|Praça|Travessa)\s(?:de\s|da\s|do\s|du\s|des\s|la\s|del\s)*"
+            r"[^\W\d_][\w'’-]*(?:\s[^\W\d_][\w'’-]*){0,3}|[^\W\d_][\w'’-]*(?:straße|strasse|weg|platz|gasse|allee)),?\s(?:n[º°.]?\s)?\d{1,5}(?!\w)"
+            + _PLACE
+        ),
+        hint=_DIGIT,
+    ),
+    Recogniser(
+        "street_address",
+        re.compile(
+            r"\d{1,5}(?:,|\s)\s?(?:rue|avenue|boulevard|place|impasse)\s[^\W\d_][\w'’-]*(?:\s[^\W\d_][\w'’-]*){0,3}"
+            + _PLACE
+        ),
+        hint=_DIGIT,
+    ),
+    Recogniser(
+        "street_address", re.compile(r"[\u4e00-\u9fff]{2,12}?(?:路|街|大道|巷)\d{1,5}号"), hint=_DIGIT
+    ),
+    Recogniser(
+        "person",
+        re.compile(
+            r"\b(?:[Mm]y name is|[Mm]y name's|[Ii] am called|[Tt]his is|[Rr]egards,|[Ss]incerely,|[Mm]e llamo|[Mm]i nombre es|[Ii]ch heiße|[Mm]ein Name ist|"
+            r"[Jj]e m['’]appelle|[Mm]on nom est|[Mm]eu nome é|[Mm]e chamo|[Mm]i chiamo|[Ii]l mio nome è)\s+"
+            + _NAME
+        ),
+    ),
+    Recogniser(
+        "person",
+        re.compile(r"(?:我叫|我的名字是|我是)(?P<value>[\u4e00-\u9fff]{2,4})(?=[,，。.!！;；、 \n]|$)"),
+    ),
 )
 
 
@@ -116,7 +161,9 @@ def find_identifiers(text: str, known: Mapping[str, str] | None = None) -> list[
 def _repeats(text: str, known: Mapping[str, str]) -> Iterator[tuple[IdentifierSpan, int]]:
     for value, type_ in known.items():
         if value in text:
-            for match in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)" if value.isascii() else re.escape(value), text):
+            for match in re.finditer(
+                rf"(?<!\w){re.escape(value)}(?!\w)" if value.isascii() else re.escape(value), text
+            ):
                 yield IdentifierSpan(type_, *match.span()), len(RECOGNISERS)
 
 

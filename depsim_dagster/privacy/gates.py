@@ -23,9 +23,20 @@ from depsim_dagster.privacy.suites import read_suite, suite_version
 from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC
 
 GATED_COLUMNS = (
-    "turn_id", "conversation_id", "user_id", "sent_at", "account_class", "surface", "temporary", "has_attachment",
-    "consent_granted", "consent_policy_version", "consent_decided_at",
-    "identifiers_replaced", "residual_identifiers", "prefix_characters",
+    "turn_id",
+    "conversation_id",
+    "user_id",
+    "sent_at",
+    "account_class",
+    "surface",
+    "temporary",
+    "has_attachment",
+    "consent_granted",
+    "consent_policy_version",
+    "consent_decided_at",
+    "identifiers_replaced",
+    "residual_identifiers",
+    "prefix_characters",
 )
 
 
@@ -52,7 +63,9 @@ class GateReport:
         return all(finding.success for finding in self.findings)
 
 
-def gated_frame(quarantined: Quarantined, sampled: pd.DataFrame, study: StudyConfig, week: dt.date) -> pd.DataFrame:
+def gated_frame(
+    quarantined: Quarantined, sampled: pd.DataFrame, study: StudyConfig, week: dt.date
+) -> pd.DataFrame:
     """What the gates see: the partition without its text, with the classes recomputed apart from the sampling SQL.
 
     `sampled` has the columns turn_id and conversation_id of the sample that the partition was made from.
@@ -98,7 +111,9 @@ def run_gate(suite: str, frame: pd.DataFrame) -> GateReport:
         for outcome in result.results
     )
     if len(findings) != len(definition["expectations"]):
-        raise GateError(f"gate suite `{suite}`: {len(definition['expectations'])} expectations, {len(findings)} results; the suite is damaged")
+        raise GateError(
+            f"gate suite `{suite}`: {len(definition['expectations'])} expectations, {len(findings)} results; the suite is damaged"
+        )
     return GateReport(suite, suite_version(suite), findings)
 
 
@@ -113,7 +128,9 @@ def publish_through_gates(lake: Lake, quarantined: Quarantined, reports: list[Ga
     Raises:
         GateError: naming the partition, the expectations that failed and how many rows break each.
     """
-    failed = [(report.suite, finding) for report in reports for finding in report.findings if not finding.success]
+    failed = [
+        (report.suite, finding) for report in reports for finding in report.findings if not finding.success
+    ]
     if failed:
         label = partition_label(quarantined.table.name, quarantined.partition)
         reasons = "; ".join(
@@ -121,11 +138,24 @@ def publish_through_gates(lake: Lake, quarantined: Quarantined, reports: list[Ga
             + (f" on {finding.unexpected_rows} row(s)" if finding.unexpected_rows is not None else "")
             for suite, finding in failed
         )
-        raise GateError(f"{label}: not published. {reasons}. The rows are in quarantine; correct the cause and materialise it again")
+        raise GateError(
+            f"{label}: not published. {reasons}. The rows are in quarantine; correct the cause and materialise it again"
+        )
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return lake.publish(quarantined, [
-        GateMark(report.suite, report.suite_version, quarantined.content, __version__, now, len(report.findings)) for report in reports
-    ])
+    return lake.publish(
+        quarantined,
+        [
+            GateMark(
+                report.suite,
+                report.suite_version,
+                quarantined.content,
+                __version__,
+                now,
+                len(report.findings),
+            )
+            for report in reports
+        ],
+    )
 
 
 def sampled_ids(lake: Lake, week: str) -> pd.DataFrame:

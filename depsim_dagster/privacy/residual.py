@@ -21,7 +21,10 @@ PATTERNS = {
     "iban": r"\b[A-Z]{2}[0-9]{2} ?[A-Z0-9]{4} ?[A-Z0-9]{4} ?[A-Z0-9 ]{3,}[A-Z0-9]\b",
     "card": r"\b[0-9](?:[ -]?[0-9]){12,18}\b",
 }
-CHECKSUMS = {"iban": iban.is_valid, "card": lambda value: luhn.is_valid(value.replace(" ", "").replace("-", ""))}
+CHECKSUMS = {
+    "iban": iban.is_valid,
+    "card": lambda value: luhn.is_valid(value.replace(" ", "").replace("-", "")),
+}
 
 
 def count_residuals(original: list[str], deidentified: list[str]) -> list[int]:
@@ -36,4 +39,7 @@ def count_residuals(original: list[str], deidentified: list[str]) -> list[int]:
     connection.register("texts", texts)
     rows = connection.execute(f"select {remaining} from texts order by place").fetchall()
     accepts = [CHECKSUMS.get(type_, lambda _: True) for type_ in PATTERNS]
-    return [sum(accept(value) for accept, values in zip(accepts, row, strict=True) for value in values) for row in rows]
+    return [
+        sum(accept(value) for accept, values in zip(accepts, row, strict=True) for value in values)
+        for row in rows
+    ]

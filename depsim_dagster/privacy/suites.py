@@ -22,7 +22,10 @@ def suite_version(name: str) -> str:
 
 def suite_versions() -> dict[str, str]:
     """Name → version of every suite."""
-    return {path.stem: suite_version(path.stem) for path in sorted(project_directory("expectations").glob("*.json"))}
+    return {
+        path.stem: suite_version(path.stem)
+        for path in sorted(project_directory("expectations").glob("*.json"))
+    }
 
 
 def read_suite(name: str) -> dict[str, Any]:
@@ -35,4 +38,6 @@ def read_suite(name: str) -> dict[str, Any]:
         suite = json.loads(suite_file(name).read_bytes())
         return {key: suite[key] for key in ("name", "meta", "expectations")}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GateError(f"{suite_file(name)}: not a gate suite ({type(error).__name__}); restore the file") from None
+        raise GateError(
+            f"{suite_file(name)}: not a gate suite ({type(error).__name__}); restore the file"
+        ) from None

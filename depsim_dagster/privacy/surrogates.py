@@ -16,7 +16,16 @@ from typing import Any
 
 from depsim_dagster.privacy.detection import IdentifierSpan, find_identifiers, is_iban, is_luhn
 
-LOCALES = {"en": "en_US", "es": "es_ES", "de": "de_DE", "fr": "fr_FR", "pt": "pt_BR", "zh": "zh_CN", "it": "it_IT", "ja": "ja_JP"}
+LOCALES = {
+    "en": "en_US",
+    "es": "es_ES",
+    "de": "de_DE",
+    "fr": "fr_FR",
+    "pt": "pt_BR",
+    "zh": "zh_CN",
+    "it": "it_IT",
+    "ja": "ja_JP",
+}
 
 
 class Surrogates:
@@ -32,20 +41,22 @@ class Surrogates:
     def learn(self, text: str) -> None:
         """Remember the details of a text, so that they are replaced wherever the conversation repeats them."""
         for span in find_identifiers(text):
-            self._known.setdefault(text[span.start:span.end], span.type)
+            self._known.setdefault(text[span.start : span.end], span.type)
 
     def replace(self, text: str) -> str:
         """`text` with every detected detail, and every detail that was learnt, replaced."""
         spans = find_identifiers(text, self._known)
         pieces, position = [], 0
         for span in spans:
-            pieces += [text[position:span.start], self._surrogate(span, text[span.start:span.end])]
+            pieces += [text[position : span.start], self._surrogate(span, text[span.start : span.end])]
             position = span.end
         self.replaced += len(spans)
         return "".join([*pieces, text[position:]])
 
     def _surrogate(self, span: IdentifierSpan, original: str) -> str:
-        digest = hmac.new(self._key, f"{self._conversation}:{span.type}:{original}".encode(), hashlib.sha256).digest()
+        digest = hmac.new(
+            self._key, f"{self._conversation}:{span.type}:{original}".encode(), hashlib.sha256
+        ).digest()
         # Another draw when chance returns the original itself.
         for attempt in range(16):
             drawn = _draw(span.type, original, int.from_bytes(digest[:8], "big") + attempt, self._locale)
@@ -60,7 +71,11 @@ def _draw(type_: str, original: str, seed: int, locale: str) -> str:
         fake = _faker(locale)
         fake.seed_instance(seed)
         return {
-            "person": lambda: fake.name() if " " in original else fake.last_name() + (fake.first_name() if locale == "zh_CN" else ""),
+            "person": lambda: (
+                fake.name()
+                if " " in original
+                else fake.last_name() + (fake.first_name() if locale == "zh_CN" else "")
+            ),
             "street_address": lambda: fake.street_address().replace("\n", ", "),
             "email": fake.free_email,
             "url_with_credentials": lambda: (
@@ -71,7 +86,7 @@ def _draw(type_: str, original: str, seed: int, locale: str) -> str:
         return ".".join(str(generator.randint(11, 223)) for _ in range(4))
     if type_ == "api_key":
         prefix = original[: original.index("-") + 1] if "-" in original[:12] else original[:4]
-        return prefix + _same_shape(generator, original[len(prefix):])
+        return prefix + _same_shape(generator, original[len(prefix) :])
     if type_ == "phone" and original.startswith("+"):
         return original[:3] + _same_shape(generator, original[3:])
     if type_ == "card":
@@ -83,9 +98,14 @@ def _draw(type_: str, original: str, seed: int, locale: str) -> str:
 
 def _same_shape(generator: random.Random, original: str) -> str:
     """Digits become digits and letters letters of the same case; everything else stays."""
-    alphabets = ((string.digits, string.digits), (string.ascii_lowercase, string.ascii_lowercase), (string.ascii_uppercase, string.ascii_uppercase))
+    alphabets = (
+        (string.digits, string.digits),
+        (string.ascii_lowercase, string.ascii_lowercase),
+        (string.ascii_uppercase, string.ascii_uppercase),
+    )
     return "".join(
-        next((generator.choice(choices) for members, choices in alphabets if character in members), character) for character in original
+        next((generator.choice(choices) for members, choices in alphabets if character in members), character)
+        for character in original
     )
 
 
@@ -94,7 +114,7 @@ def _with_check(generator: random.Random, original: str, check) -> str:
     shaped = original[0] + _same_shape(generator, original[1:])
     last = max(place for place, character in enumerate(shaped) if character.isdigit())
     return next(
-        candidate for digit in string.digits if check(candidate := shaped[:last] + digit + shaped[last + 1:])
+        candidate for digit in string.digits if check(candidate := shaped[:last] + digit + shaped[last + 1 :])
     )
 
 

@@ -15,6 +15,7 @@ from depsim_dagster.registry.seal import seal
 
 def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     """registered_forecasts and post_release_calibration, partitioned by candidate."""
+
     # A candidate's window is a handful of week × model partitions; Dagster orders against all of them.
     def after_all(name: str) -> dg.AssetDep:
         return dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
@@ -35,12 +36,20 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         manifest = study.lake.manifest(REGISTERED_FORECASTS, {"model": model})
         frame = sealed.to_pandas()
         head = frame.iloc[0]
-        shown = frame.assign(below_floor=(frame["k"] == 0) & (frame["n"] > 0)).sort_values("rate_per_100k", ascending=False)
-        return dg.MaterializeResult(metadata=partition_metadata(manifest, study.config.sandbox) | {
-            "rates": rates_markdown(shown),
-            "forecast_hash": head["forecast_hash"], "sealed_at": head["sealed_at"].isoformat(), "kind": head["kind"],
-            "forecast_weeks": ", ".join(head["forecast_weeks"]), "stack_hash": head["stack_hash"],
-        })
+        shown = frame.assign(below_floor=(frame["k"] == 0) & (frame["n"] > 0)).sort_values(
+            "rate_per_100k", ascending=False
+        )
+        return dg.MaterializeResult(
+            metadata=partition_metadata(manifest, study.config.sandbox)
+            | {
+                "rates": rates_markdown(shown),
+                "forecast_hash": head["forecast_hash"],
+                "sealed_at": head["sealed_at"].isoformat(),
+                "kind": head["kind"],
+                "forecast_weeks": ", ".join(head["forecast_weeks"]),
+                "stack_hash": head["stack_hash"],
+            }
+        )
 
     @dg.asset(
         name=POST_RELEASE_CALIBRATION.name,
@@ -60,7 +69,16 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         comparable = scores[scores["comparable"]]
         called = scores["direction_correct"].dropna()
         table = scores.sort_values("observed_per_100k", ascending=False)[
-            ["category", "forecast_per_100k", "observed_per_100k", "sme", "sme_noise_floor_median", "moved", "direction_correct", "observed_in_prediction"]
+            [
+                "category",
+                "forecast_per_100k",
+                "observed_per_100k",
+                "sme",
+                "sme_noise_floor_median",
+                "moved",
+                "direction_correct",
+                "observed_in_prediction",
+            ]
         ].round(2)
         metadata = partition_metadata(manifest, study.config.sandbox) | {
             "rates": markdown(table),

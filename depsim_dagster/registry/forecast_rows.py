@@ -37,19 +37,28 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
     deployment = config.deployment(model)
     predecessor = deployment.predecessor
     if predecessor is None:
-        raise RegistryError(f"{model} has no predecessor in {config.file}, so there is no traffic to forecast it from")
+        raise RegistryError(
+            f"{model} has no predecessor in {config.file}, so there is no traffic to forecast it from"
+        )
     weeks = [str(week) for week in config.forecast_weeks(model)]
-    candidate, used = _labels(lake, GRADED_LABELS, [{"week": week, "model": model} for week in weeks], predecessor)
+    candidate, used = _labels(
+        lake, GRADED_LABELS, [{"week": week, "model": model} for week in weeks], predecessor
+    )
     if not used:
         raise RegistryError(
             f"{model}: no labels in its forecast window ({', '.join(weeks) or 'no week of the study lies before the release'}); materialise "
             f"graded_labels for these weeks and {model} first"
         )
-    same_prefixes, beside = _labels(lake, GRADED_LABELS, [{"week": week, "model": predecessor} for week in weeks], predecessor)
+    same_prefixes, beside = _labels(
+        lake, GRADED_LABELS, [{"week": week, "model": predecessor} for week in weeks], predecessor
+    )
     stack = one_stack(pa.concat_tables([candidate, same_prefixes]), f"forecast of {model}")
     rates = _pooled(candidate, config).merge(
-        _pooled(same_prefixes, config)[["category", *COUNTED]].rename(columns={name: f"predecessor_sim_{name}" for name in COUNTED}),
-        on="category", how="left",
+        _pooled(same_prefixes, config)[["category", *COUNTED]].rename(
+            columns={name: f"predecessor_sim_{name}" for name in COUNTED}
+        ),
+        on="category",
+        how="left",
     )
     rates = rates.astype({"predecessor_sim_k": "Int64", "predecessor_sim_n": "Int64"})
     return rates.assign(
@@ -86,14 +95,20 @@ def calibration_rows(study: Study, model: str) -> pa.Table:
         )
     baseline, _ = _labels(lake, PRODUCTION_LABELS, before, predecessor)
     one_stack(pa.concat_tables([outcome, baseline]), f"observation of {model}")
-    observed = _pooled(outcome, config).assign(model=model, source="production", stack_hash=one_stack(outcome, model))
-    old = _pooled(baseline, config)[["category", *COUNTED]].rename(columns={name: f"predecessor_production_{name}" for name in COUNTED})
+    observed = _pooled(outcome, config).assign(
+        model=model, source="production", stack_hash=one_stack(outcome, model)
+    )
+    old = _pooled(baseline, config)[["category", *COUNTED]].rename(
+        columns={name: f"predecessor_production_{name}" for name in COUNTED}
+    )
     forecast = forecast.merge(old, on="category", how="left")
     scored = score_forecast(forecast, observed, seed=config.seed)
     return pa.Table.from_pandas(scored, schema=POST_RELEASE_CALIBRATION.schema, preserve_index=False)
 
 
-def _labels(lake: Lake, table: LakeTable, partitions: list[dict[str, str]], deployment: str) -> tuple[pa.Table, list[Manifest]]:
+def _labels(
+    lake: Lake, table: LakeTable, partitions: list[dict[str, str]], deployment: str
+) -> tuple[pa.Table, list[Manifest]]:
     """Labels of the published partitions, on traffic of `deployment` only, and the manifests that were read."""
     read, used = [table.schema.empty_table()], []
     for partition in partitions:

@@ -71,10 +71,14 @@ def verified_forecast(lake: Lake, model: str) -> pa.Table:
     table = lake.read(REGISTERED_FORECASTS, {"model": model})
     frame = table.to_pandas()
     if len(frame[sorted(SEALED_LATER)].drop_duplicates()) != 1:
-        raise RegistryError(f"registered_forecasts[model={model}]: its rows carry different seals; the partition was edited")
+        raise RegistryError(
+            f"registered_forecasts[model={model}]: its rows carry different seals; the partition was edited"
+        )
     head = frame.iloc[0]
     if _digest(frame, head["previous_hash"], head["sealed_at"]) != head["forecast_hash"]:
-        raise RegistryError(f"registered_forecasts[model={model}]: its rows do not match its seal; the partition was edited")
+        raise RegistryError(
+            f"registered_forecasts[model={model}]: its rows do not match its seal; the partition was edited"
+        )
     return table
 
 
@@ -90,7 +94,9 @@ def graded_outcome(lake: Lake, model: str) -> list[str]:
 
 def labels_digest(manifests: list[Manifest]) -> str:
     """One hash for the label partitions that a forecast was made from."""
-    lines = sorted(f"{json.dumps(manifest.partition, sort_keys=True)} {manifest.content}" for manifest in manifests)
+    lines = sorted(
+        f"{json.dumps(manifest.partition, sort_keys=True)} {manifest.content}" for manifest in manifests
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -103,14 +109,20 @@ def _sealed(forecast: pd.DataFrame, previous: str) -> pa.Table:
 
 def _digest(frame: pd.DataFrame, previous: str, sealed_at: pd.Timestamp) -> str:
     """SHA-256 over the canonical rows, the previous seal and the time."""
-    document = {"rows": _canonical_rows(frame), "previous_hash": previous, "sealed_at": pd.Timestamp(sealed_at).isoformat()}
+    document = {
+        "rows": _canonical_rows(frame),
+        "previous_hash": previous,
+        "sealed_at": pd.Timestamp(sealed_at).isoformat(),
+    }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _canonical_rows(frame: pd.DataFrame) -> list[dict]:
     columns = [name for name in REGISTERED_FORECASTS.schema.names if name not in SEALED_LATER]
     table = pa.Table.from_pandas(
-        frame[columns], schema=pa.schema([REGISTERED_FORECASTS.schema.field(name) for name in columns]), preserve_index=False
+        frame[columns],
+        schema=pa.schema([REGISTERED_FORECASTS.schema.field(name) for name in columns]),
+        preserve_index=False,
     )
     return sorted(table.to_pylist(), key=lambda row: row["category"])
 
@@ -125,7 +137,11 @@ def _newest_seal(lake: Lake, besides: str) -> str:
     for manifest in lake.published(REGISTERED_FORECASTS):
         if manifest.partition["model"] == besides or manifest.rows == 0:
             continue
-        head = lake.read(REGISTERED_FORECASTS, manifest.partition, columns=["sealed_at", "forecast_hash"]).slice(0, 1).to_pylist()[0]
+        head = (
+            lake.read(REGISTERED_FORECASTS, manifest.partition, columns=["sealed_at", "forecast_hash"])
+            .slice(0, 1)
+            .to_pylist()[0]
+        )
         if newest is None or head["sealed_at"] > newest:
             newest, seal_hash = head["sealed_at"], head["forecast_hash"]
     return seal_hash

@@ -206,8 +206,8 @@ def unknown_model(endpoint: Endpoint, model: str, reply: Reply, listed: Iterable
     offer = f"; it lists {', '.join(known[:10])}{' …' if len(known) > 10 else ''}" if known else ""
     return (
         f"{endpoint.label} does not know the model `{model}` "
-        f"(HTTP {reply.http_status}, {reply.code}){offer}; correct the model's served name, or base_url if it "
-        "lacks its /v1"
+        f"(HTTP {reply.http_status}, {reply.code}){offer}; correct the model's served name, or base_url if "
+        "it lacks its /v1"
     )
 
 

@@ -239,8 +239,8 @@ def _read(segment: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
             yield from file.iter_batches(columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise LakeError(
-            f"response journal: segment {segment} cannot be read ({type(error).__name__}). Restore it "
-            f"from a backup, or delete it: the calls whose answers it held (at most {FLUSH_ROWS}) are then sent again"
+            f"response journal: segment {segment} cannot be read ({type(error).__name__}). Restore it from a "
+            f"backup, or delete it: the calls whose answers it held (at most {FLUSH_ROWS}) are sent again"
         ) from None
 
 

@@ -25,11 +25,13 @@ def report_assets() -> list[dg.AssetsDefinition]:
         study = context.resources.study.study
         path = study.config.path(WAREHOUSE)
         rows = write_warehouse(study.lake, path)
-        return dg.MaterializeResult(metadata={
-            "file": dg.MetadataValue.path(str(path.resolve())),
-            "dagster/row_count": sum(rows.values()),
-            "tables": dg.MetadataValue.json(rows),
-        })
+        return dg.MaterializeResult(
+            metadata={
+                "file": dg.MetadataValue.path(str(path.resolve())),
+                "dagster/row_count": sum(rows.values()),
+                "tables": dg.MetadataValue.json(rows),
+            }
+        )
 
     @dg.asset(
         deps=list(MARTS),
@@ -42,10 +44,12 @@ def report_assets() -> list[dg.AssetsDefinition]:
         study = context.resources.study.study
         content = report_content(study)
         path = write_report(content, study.config.path(REPORT))
-        return dg.MaterializeResult(metadata={
-            "report": dg.MetadataValue.url(path.resolve().as_uri()),
-            "candidates": content.calibration["model"].nunique() if len(content.calibration) else 0,
-            "stack_hash": study.stack_hash,
-        })
+        return dg.MaterializeResult(
+            metadata={
+                "report": dg.MetadataValue.url(path.resolve().as_uri()),
+                "candidates": content.calibration["model"].nunique() if len(content.calibration) else 0,
+                "stack_hash": study.stack_hash,
+            }
+        )
 
     return [warehouse, study_report]

@@ -27,7 +27,9 @@ def report_content(study: Study) -> ReportContent:
         sandbox=study.config.sandbox,
         calibration=published_rows(study, POST_RELEASE_CALIBRATION),
         forecasts=published_rows(study, REGISTERED_FORECASTS),
-        rates_by_week=_concatenated(published_rows(study, RATE_ESTIMATES), published_rows(study, OBSERVED_RATES)),
+        rates_by_week=_concatenated(
+            published_rows(study, RATE_ESTIMATES), published_rows(study, OBSERVED_RATES)
+        ),
         funnel=published_rows(study, SAMPLING_FUNNEL).rename(columns={"position": "order"}),
         marts=mart_rows(study),
         measurement_stack=_stack_summary(study),
@@ -38,7 +40,9 @@ def report_content(study: Study) -> ReportContent:
 
 def published_rows(study: Study, table: LakeTable) -> pd.DataFrame:
     """All published partitions of a table of numbers."""
-    return _concatenated(*(study.lake.read(table, manifest.partition).to_pandas() for manifest in study.lake.published(table)))
+    return _concatenated(
+        *(study.lake.read(table, manifest.partition).to_pandas() for manifest in study.lake.published(table))
+    )
 
 
 def mart_rows(study: Study) -> dict[str, pd.DataFrame]:
@@ -57,10 +61,14 @@ def _label_statuses(study: Study) -> pd.DataFrame:
     if not files:
         return pd.DataFrame()
     # In DuckDB: label tables grow with turns × categories.
-    return connect().execute(
-        f"select source, model, status, count(*) as labels from read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false) "
-        "group by all order by all"
-    ).df()
+    return (
+        connect()
+        .execute(
+            f"select source, model, status, count(*) as labels from read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false) "
+            "group by all order by all"
+        )
+        .df()
+    )
 
 
 def _stack_summary(study: Study) -> dict[str, object]:
@@ -69,10 +77,12 @@ def _stack_summary(study: Study) -> dict[str, object]:
         "hash": study.stack_hash,
         "taxonomy": f"{study.taxonomy.version} ({len(study.taxonomy.categories)} categories)",
         "graders": ", ".join(
-            f"{name} ({grader.kind}{f', {grader.model}' if grader.model else ''})" for name, grader in sorted(config.grading.graders.items())
+            f"{name} ({grader.kind}{f', {grader.model}' if grader.model else ''})"
+            for name, grader in sorted(config.grading.graders.items())
         ),
         "grader prompt": stack["grader_prompt"]["version"],
-        "de-identification": config.deidentification.engine + (f" ({config.deidentification.reason})" if config.deidentification.reason else ""),
+        "de-identification": config.deidentification.engine
+        + (f" ({config.deidentification.reason})" if config.deidentification.reason else ""),
         "consent": config.traffic.consent.public_corpus or f"ledger, scope {config.traffic.consent.scope}",
         "sampling": f"{config.sampling.turns_per_week or 'all eligible'} turns a week",
         "environment": f"temperature {config.replay.temperature:g}, {config.replay.completions_per_prefix} completion(s) a prefix",
@@ -82,7 +92,12 @@ def _stack_summary(study: Study) -> dict[str, object]:
 
 def _gates(study: Study) -> list[dict[str, object]]:
     return [
-        {"week": manifest.partition["week"], "suite": mark.suite, "success": True, "suite_version": mark.suite_version}
+        {
+            "week": manifest.partition["week"],
+            "suite": mark.suite,
+            "success": True,
+            "suite_version": mark.suite_version,
+        }
         for manifest in study.lake.published(DEIDENTIFIED_PREFIXES)
         for mark in manifest.marks
     ]

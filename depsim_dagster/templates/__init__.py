@@ -21,11 +21,17 @@ def write_template(name: str, directory: Path, data: Path | None = None) -> Path
     files = [path for path in sorted(source.iterdir()) if path.suffix in (".yaml", ".py")]
     present = [path.name for path in files if (directory / path.name).exists()]
     if present:
-        raise ConfigurationError(f"{directory}: {', '.join(present)} is there already; choose another folder or delete it")
+        raise ConfigurationError(
+            f"{directory}: {', '.join(present)} is there already; choose another folder or delete it"
+        )
     named = "" if data is None else str(data.resolve())
     if any(character in named for character in '"\\\n'):
-        raise ConfigurationError(f"{named!r}: a data folder whose name holds a quotation mark or a backslash cannot be used; rename it")
+        raise ConfigurationError(
+            f"{named!r}: a data folder whose name holds a quotation mark or a backslash cannot be used; rename it"
+        )
     directory.mkdir(parents=True, exist_ok=True)
     for path in files:
-        (directory / path.name).write_text(path.read_text(encoding="utf-8").replace("{{ data }}", named), encoding="utf-8")
+        (directory / path.name).write_text(
+            path.read_text(encoding="utf-8").replace("{{ data }}", named), encoding="utf-8"
+        )
     return directory / "study.yaml"

@@ -18,7 +18,12 @@ def traffic_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     @dg.multi_asset(
         name="sample_traffic",
         specs=[
-            dg.AssetSpec(table.name, description=table.description, kinds={"duckdb", "parquet"}, metadata=table_metadata(table))
+            dg.AssetSpec(
+                table.name,
+                description=table.description,
+                kinds={"duckdb", "parquet"},
+                metadata=table_metadata(table),
+            )
             for table in (SAMPLED_TRAFFIC, SAMPLING_FUNNEL)
         ],
         group_name="traffic",
@@ -34,10 +39,12 @@ def traffic_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         steps = markdown(sample.funnel.select(["rule", "turns"]).to_pandas())
         yield dg.MaterializeResult(
             asset_key=SAMPLED_TRAFFIC.name,
-            metadata=partition_metadata(sampled, study.config.sandbox) | {"eligible_turns": sample.eligible, "funnel": steps},
+            metadata=partition_metadata(sampled, study.config.sandbox)
+            | {"eligible_turns": sample.eligible, "funnel": steps},
         )
         yield dg.MaterializeResult(
-            asset_key=SAMPLING_FUNNEL.name, metadata=partition_metadata(funnel, study.config.sandbox) | {"funnel": steps}
+            asset_key=SAMPLING_FUNNEL.name,
+            metadata=partition_metadata(funnel, study.config.sandbox) | {"funnel": steps},
         )
 
     return [sample_traffic]

@@ -42,7 +42,9 @@ def define_conversations(connection: duckdb.DuckDBPyConnection, study: StudyConf
 def define_consent(connection: duckdb.DuckDBPyConnection, study: StudyConfig) -> None:
     """Define the view `consent` over the study's consent ledger (schema.CONSENT_LEDGER)."""
     assert study.traffic.consent.ledger is not None
-    files = _parquet_files(study, (study.traffic.consent.ledger,), "traffic.consent.ledger", CONSENT_LEDGER.names)
+    files = _parquet_files(
+        study, (study.traffic.consent.ledger,), "traffic.consent.ledger", CONSENT_LEDGER.names
+    )
     connection.execute(f"create view consent as select * from {_read_parquet(files)}")
 
 
@@ -53,12 +55,20 @@ def matching_files(study: StudyConfig, patterns: tuple[str, ...], key: str) -> l
         path = study.path(pattern)
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
         if not matches:
-            raise TrafficError(f"{study.file}: {key}: nothing matches {path}; give an existing file or a glob")
+            raise TrafficError(
+                f"{study.file}: {key}: nothing matches {path}; give an existing file or a glob"
+            )
         found.extend(matches)
     return found
 
 
-def recorded_answers(connection: duckdb.DuckDBPyConnection, study: StudyConfig, source: RecordedAnswers, columns: list[str], key: str) -> str:
+def recorded_answers(
+    connection: duckdb.DuckDBPyConnection,
+    study: StudyConfig,
+    source: RecordedAnswers,
+    columns: list[str],
+    key: str,
+) -> str:
     """SQL that selects `columns` of the recorded-answer files as text, with two more: `model_name` (the model without its
     prefix) and `file` (the name of the file without its ending).
 
@@ -71,12 +81,16 @@ def recorded_answers(connection: duckdb.DuckDBPyConnection, study: StudyConfig, 
         needed = [source.columns.prompt, source.columns.model, source.columns.answer]
         absent = [column for column in needed if column not in present]
         if absent:
-            raise TrafficError(f"{file}: no column {', '.join(absent)}; name the columns of this file in {key}.columns")
+            raise TrafficError(
+                f"{file}: no column {', '.join(absent)}; name the columns of this file in {key}.columns"
+            )
         # An attribute that only some of the files have is null in the others.
         parts = [
-            f"cast({identifier(column)} as varchar) as {identifier(column)}" if column in present
+            f"cast({identifier(column)} as varchar) as {identifier(column)}"
+            if column in present
             else f"cast(null as varchar) as {identifier(column)}"
-            for column in dict.fromkeys([*needed, *columns]) if column != "file"
+            for column in dict.fromkeys([*needed, *columns])
+            if column != "file"
         ]
         parts.append(f"{literal(file.stem)} as file")
         selects.append(f"select {', '.join(parts)} from {reader}")
@@ -121,7 +135,9 @@ def _table_reader(connection: duckdb.DuckDBPyConnection, file: Path) -> tuple[st
         # Explicit quoting and columns: sniffing guesses wrong on answers that hold code and quotation marks.
         with open(file, newline="", encoding="utf-8") as lines:
             header = next(csv.reader(lines), [])
-        types = ", ".join(f"{literal(column or f'column{place}')}: 'VARCHAR'" for place, column in enumerate(header))
+        types = ", ".join(
+            f"{literal(column or f'column{place}')}: 'VARCHAR'" for place, column in enumerate(header)
+        )
         reader = (
             f"read_csv({name}, header = true, delim = ',', quote = '\"', escape = '\"', columns = {{{types}}}, "
             "parallel = false, auto_detect = false, max_line_size = 16777216)"
@@ -136,11 +152,15 @@ def _table_reader(connection: duckdb.DuckDBPyConnection, file: Path) -> tuple[st
         columns = [row[0] for row in connection.execute(f"describe select * from {reader}").fetchall()]
         connection.execute(f"select count(*) from {reader}").fetchall()
     except duckdb.Error as error:  # its message may quote a row
-        raise TrafficError(f"{file}: cannot be read ({type(error).__name__}); check that the file is complete") from None
+        raise TrafficError(
+            f"{file}: cannot be read ({type(error).__name__}); check that the file is complete"
+        ) from None
     return reader, columns
 
 
-def _define_recorded_conversations(connection: duckdb.DuckDBPyConnection, study: StudyConfig, source: RecordedAnswers) -> None:
+def _define_recorded_conversations(
+    connection: duckdb.DuckDBPyConnection, study: StudyConfig, source: RecordedAnswers
+) -> None:
     """Recorded answers as single-turn traffic of retrospective deployments.
 
     A hash of the prompt splits the prompts in two halves. Answers of a deployment to the `before` half become its
@@ -150,7 +170,9 @@ def _define_recorded_conversations(connection: duckdb.DuckDBPyConnection, study:
     """
     windows = []
     for deployment in study.deployments:
-        successors = [candidate for candidate in study.candidates if candidate.predecessor == deployment.model]
+        successors = [
+            candidate for candidate in study.candidates if candidate.predecessor == deployment.model
+        ]
         before = study.forecast_weeks(successors[0].model) if successors else ()
         for half, weeks in (("before", before), ("after", study.observation_weeks(deployment.model))):
             windows += [(deployment.model, half, place, len(weeks), week) for place, week in enumerate(weeks)]

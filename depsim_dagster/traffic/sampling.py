@@ -49,15 +49,23 @@ def sample_week(study: StudyConfig, week: dt.date) -> WeekSample:
     try:
         _classify_turns(connection, study, week, as_of)
     except duckdb.Error as error:  # its message may quote a value
-        raise TrafficError(f"week {week}: the traffic cannot be read ({type(error).__name__}); check the column types of the files") from None
+        raise TrafficError(
+            f"week {week}: the traffic cannot be read ({type(error).__name__}); check the column types of the files"
+        ) from None
     counts = dict(connection.execute("select rule, count(*) from turns group by rule").fetchall())
     eligible = counts.pop("eligible", 0)
     limit = study.sampling.turns_per_week
     sampled = eligible if limit is None else min(eligible, limit)
     order = [rule for rule, _ in _rules(study)]
-    steps = [(rule, counts[rule]) for rule in order if rule in counts] + [("not_sampled", eligible - sampled), ("sampled", sampled)]
+    steps = [(rule, counts[rule]) for rule in order if rule in counts] + [
+        ("not_sampled", eligible - sampled),
+        ("sampled", sampled),
+    ]
     funnel = pa.Table.from_pylist(
-        [{"week": str(week), "position": place, "rule": rule, "turns": turns} for place, (rule, turns) in enumerate(steps)],
+        [
+            {"week": str(week), "position": place, "rule": rule, "turns": turns}
+            for place, (rule, turns) in enumerate(steps)
+        ],
         schema=SAMPLING_FUNNEL.schema,
     )
     if not eligible:
@@ -66,7 +74,9 @@ def sample_week(study: StudyConfig, week: dt.date) -> WeekSample:
             f"week {week}: no eligible user turn ({seen}). Add traffic for this week, correct the consent ledger, "
             "or take the week out of the study's weeks"
         )
-    return WeekSample(funnel, _sampled_rows(connection, study, week, as_of, eligible, sampled), eligible, sampled)
+    return WeekSample(
+        funnel, _sampled_rows(connection, study, week, as_of, eligible, sampled), eligible, sampled
+    )
 
 
 def _rules(study: StudyConfig) -> list[tuple[str, str]]:
@@ -95,7 +105,9 @@ def _rules(study: StudyConfig) -> list[tuple[str, str]]:
     return rules
 
 
-def _classify_turns(connection: duckdb.DuckDBPyConnection, study: StudyConfig, week: dt.date, as_of: dt.datetime) -> None:
+def _classify_turns(
+    connection: duckdb.DuckDBPyConnection, study: StudyConfig, week: dt.date, as_of: dt.datetime
+) -> None:
     """Create the table `turns`: one row per user turn of the week with the first rule that excludes it, no text."""
     start = dt.datetime.combine(week, dt.time(), dt.UTC)
     parameters: dict[str, Any] = {"start": start, "end": start + WEEK}
@@ -164,7 +176,12 @@ def _classify_turns(connection: duckdb.DuckDBPyConnection, study: StudyConfig, w
 
 
 def _sampled_rows(
-    connection: duckdb.DuckDBPyConnection, study: StudyConfig, week: dt.date, as_of: dt.datetime, eligible: int, sampled: int
+    connection: duckdb.DuckDBPyConnection,
+    study: StudyConfig,
+    week: dt.date,
+    as_of: dt.datetime,
+    eligible: int,
+    sampled: int,
 ) -> Iterator[pa.RecordBatch]:
     key = study.hmac_key
     reader = connection.sql(
@@ -184,23 +201,38 @@ def _sampled_rows(
         rows = []
         for row in batch.to_pylist():
             conversation = pseudonym(key, "conversation", row["conversation_id"])
-            rows.append({
-                "week": str(week),
-                "turn_id": pseudonym(key, "turn", f"{row['conversation_id']}#{row['turn_index']}"),
-                "conversation_id": conversation,
-                "user_id": conversation if row["user_id"] is None else pseudonym(key, "user", row["user_id"]),
-                "deployment": row["model"],
-                "prefix_source": "deployment_traffic",
-                "inclusion_probability": sampled / eligible,
-                "consent_granted": True,
-                "consent_policy_version": row["policy_version"],
-                "consent_decided_at": row["decided_at"],
-                "prefix": chat_messages(row["prefix"]),
-                "target": chat_messages(row["target"]),
-                **{name: row[name] for name in (
-                    "language", "sent_at", "turn_index", "account_class", "surface", "temporary", "has_attachment", "attributes", "tools"
-                )},
-            })
+            rows.append(
+                {
+                    "week": str(week),
+                    "turn_id": pseudonym(key, "turn", f"{row['conversation_id']}#{row['turn_index']}"),
+                    "conversation_id": conversation,
+                    "user_id": conversation
+                    if row["user_id"] is None
+                    else pseudonym(key, "user", row["user_id"]),
+                    "deployment": row["model"],
+                    "prefix_source": "deployment_traffic",
+                    "inclusion_probability": sampled / eligible,
+                    "consent_granted": True,
+                    "consent_policy_version": row["policy_version"],
+                    "consent_decided_at": row["decided_at"],
+                    "prefix": chat_messages(row["prefix"]),
+                    "target": chat_messages(row["target"]),
+                    **{
+                        name: row[name]
+                        for name in (
+                            "language",
+                            "sent_at",
+                            "turn_index",
+                            "account_class",
+                            "surface",
+                            "temporary",
+                            "has_attachment",
+                            "attributes",
+                            "tools",
+                        )
+                    },
+                }
+            )
         yield pa.RecordBatch.from_pylist(rows, schema=SAMPLED_TRAFFIC.schema)
 
 
