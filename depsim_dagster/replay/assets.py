@@ -34,17 +34,27 @@ def replay_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         with text_free(f"regenerated_completions[week={week}, model={model}]"):
             prefixes = study.lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=PREFIX_COLUMNS)
             replayed = regenerate(
-                study.config, week, model, prefixes,
-                study.endpoint(deployment.endpoint), study.journal(deployment.endpoint, deployment.served_model),
+                study.config,
+                week,
+                model,
+                prefixes,
+                study.endpoint(deployment.endpoint),
+                study.journal(deployment.endpoint, deployment.served_model),
                 call_progress(f"replay {model} on {week}", context.log),
             )
             manifest = study.lake.write(table, partition, replayed.rows)
-            statuses = Counter(study.lake.read(table, partition, columns=["status"]).column("status").to_pylist())
+            statuses = Counter(
+                study.lake.read(table, partition, columns=["status"]).column("status").to_pylist()
+            )
         calls = replayed.statistics
         metadata = partition_metadata(manifest, study.config.sandbox) | {
             "statuses": markdown(sorted(statuses.items()), ["status", "completions"]),
-            "calls_sent": calls.sent, "calls_reused": calls.reused, "retries": calls.retries,
-            "prompt_tokens": calls.prompt_tokens, "completion_tokens": calls.completion_tokens, "seconds": round(calls.seconds, 1),
+            "calls_sent": calls.sent,
+            "calls_reused": calls.reused,
+            "retries": calls.retries,
+            "prompt_tokens": calls.prompt_tokens,
+            "completion_tokens": calls.completion_tokens,
+            "seconds": round(calls.seconds, 1),
         }
         if not manifest.rows:
             metadata["skipped"] = (

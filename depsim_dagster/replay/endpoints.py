@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 LONGEST_CHECK_S = 20.0
+PROBE_ATTEMPTS = 4
 # Codes under which a 404 speaks about one request and not about the model or the path.
 PER_REQUEST_404 = frozenset({"recording_not_found"})
 QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
@@ -145,7 +146,7 @@ async def endpoint_problems(endpoint: Endpoint, models: Iterable[str]) -> list[s
                 "messages": [{"role": "user", "content": "Hi"}],
                 endpoint.max_tokens_param: 1,
             }
-            reply = await exchange(client, CHAT_PATH, json.dumps(probe).encode(), timeout_s)
+            reply = await _probe(client, json.dumps(probe).encode(), timeout_s)
             if problem := _probe_problem(endpoint, model, reply, listed):
                 problems.append(problem)
     return list(dict.fromkeys(problems))
@@ -209,6 +210,16 @@ def unknown_model(endpoint: Endpoint, model: str, reply: Reply, listed: Iterable
         f"(HTTP {reply.http_status}, {reply.code}){offer}; correct the model's served name, or base_url if "
         "it lacks its /v1"
     )
+
+
+async def _probe(client: AsyncOpenAI, content: bytes, timeout_s: float) -> Reply:
+    """One request, repeated while the server is busy: a 429 says nothing about the model."""
+    for _ in range(PROBE_ATTEMPTS - 1):
+        reply = await exchange(client, CHAT_PATH, content, timeout_s)
+        if reply.http_status is None or not reply.repeatable:
+            return reply
+        await asyncio.sleep(min(reply.retry_after_s or 0.25, LONGEST_CHECK_S))
+    return await exchange(client, CHAT_PATH, content, timeout_s)
 
 
 def _probe_problem(endpoint: Endpoint, model: str, reply: Reply, listed: Iterable[str]) -> str | None:

@@ -75,7 +75,13 @@ def _calls(
                 yield call
 
 
-def _body(study: StudyConfig, deployment: DeploymentConfig, row: dict[str, Any], endpoint: Endpoint, seed: int | None) -> dict[str, Any]:
+def _body(
+    study: StudyConfig,
+    deployment: DeploymentConfig,
+    row: dict[str, Any],
+    endpoint: Endpoint,
+    seed: int | None,
+) -> dict[str, Any]:
     messages = json.loads(row["prefix"])
     if study.replay.system_prompt is not None:
         messages = [{"role": "system", "content": study.replay.system_prompt}] + [
@@ -85,13 +91,22 @@ def _body(study: StudyConfig, deployment: DeploymentConfig, row: dict[str, Any],
         deployment.served_model,
         messages,
         tools=row["tools"],
-        sampling={"temperature": study.replay.temperature, "max_tokens": study.replay.max_tokens, "seed": seed},
+        sampling={
+            "temperature": study.replay.temperature,
+            "max_tokens": study.replay.max_tokens,
+            "seed": seed,
+        },
         max_tokens_param=endpoint.max_tokens_param,
     )
 
 
 def _rows(
-    study: StudyConfig, week: str, model: str, endpoint: Endpoint, journal: Journal, asked: list[tuple[str, str, int, str]]
+    study: StudyConfig,
+    week: str,
+    model: str,
+    endpoint: Endpoint,
+    journal: Journal,
+    asked: list[tuple[str, str, int, str]],
 ) -> Iterator[pa.RecordBatch]:
     by_request = {request: (turn, deployment, index) for turn, deployment, index, request in asked}
     written = 0
@@ -100,11 +115,21 @@ def _rows(
         for outcome in batch.to_pylist():
             turn, deployment, index = by_request[outcome["request_id"]]
             del outcome["answered_at"]
-            rows.append({
-                "week": week, "model": model, "deployment": deployment, "turn_id": turn, "completion_index": index,
-                "endpoint": endpoint.name, "sandbox": study.sandbox, **outcome,
-            })
+            rows.append(
+                {
+                    "week": week,
+                    "model": model,
+                    "deployment": deployment,
+                    "turn_id": turn,
+                    "completion_index": index,
+                    "endpoint": endpoint.name,
+                    "sandbox": study.sandbox,
+                    **outcome,
+                }
+            )
         written += len(rows)
         yield pa.RecordBatch.from_pylist(rows, schema=REGENERATED_COMPLETIONS.schema)
     if written != len(by_request):
-        raise LakeError(f"week {week}, model {model}: {len(by_request)} calls were made and the journal has {written}; run this partition again")
+        raise LakeError(
+            f"week {week}, model {model}: {len(by_request)} calls were made and the journal has {written}; run this partition again"
+        )

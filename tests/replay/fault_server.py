@@ -89,6 +89,7 @@ class FaultServer:
         self.models_status = 200
         self.key: str | None = None
         self.latency_s = 0.0
+        self.busy = 0  # so many requests are answered 429 first
         self.in_flight = self.most_at_once = 0
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
@@ -159,6 +160,9 @@ class FaultServer:
             self._changed.notify_all()
         if refusal := self._refusal(request):
             return refusal
+        if self.busy > 0:
+            self.busy -= 1
+            return web.json_response({"error": {}}, status=429, headers={"Retry-After": "0.05"})
         if body["model"] not in self.served:
             return web.json_response({"error": {"code": "model_not_found", "message": text}}, status=404)
         self.in_flight += 1

@@ -72,6 +72,12 @@ def test_an_unknown_model_is_named_with_those_that_exist(server, endpoint):
     assert len(message.splitlines()) == 2
 
 
+def test_a_busy_server_is_asked_again_about_a_model(server, endpoint):
+    server.busy = 2
+    assert "`gpt-x`" in problem(endpoint(), "gpt-x")
+    assert server.requests == 3
+
+
 def test_a_model_that_is_served_without_being_listed_is_fine(server, endpoint):
     server.served.add("alias")
     check_endpoint(endpoint(), ["alias"])
