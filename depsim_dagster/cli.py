@@ -14,7 +14,7 @@ import click
 
 from depsim_dagster import __version__
 from depsim_dagster.config import STUDY_FILE_VARIABLE, load_study, study_file_from_environment
-from depsim_dagster.errors import DepsimError
+from depsim_dagster.errors import ConfigurationError, DepsimError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,30 +101,37 @@ def study() -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--template",
-    type=click.Choice(["llmdrift"]),
-    default="llmdrift",
+    type=click.Choice(["own", "llmdrift"]),
+    default="own",
     show_default=True,
-    help="Which study to start from.",
+    help="own: your models and logs. llmdrift: recorded answers of four released models.",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    required=True,
-    help="Folder of the recorded answers.",
+    help="Folder of the recorded answers, for llmdrift.",
 )
-def study_init(directory: Path, template: str, data: Path) -> None:
+def study_init(directory: Path, template: str, data: Path | None) -> None:
     """Write a study folder from a template."""
     from depsim_dagster.templates import write_template
 
+    if template == "llmdrift" and data is None:
+        raise ConfigurationError("template llmdrift needs --data: the folder that holds the *_EVAL.csv files")
     file = write_template(template, directory, data)
-    click.echo(f"{file} written; run it with: depsim study run -c {file}")
+    click.echo(f"{file} written. Check it: depsim doctor -c {file}   Run it: depsim study run -c {file}")
 
 
 @study.command("run")
 @STUDY_OPTION
-def study_run(study_file: Path | None) -> None:
+@click.option(
+    "--candidate",
+    "candidates",
+    multiple=True,
+    help="Only this release, and those that must be sealed before its outcome may be graded. Can be repeated.",
+)
+def study_run(study_file: Path | None, candidates: tuple[str, ...]) -> None:
     """Run every step of a study: forecast, observation, score, report. Repeating it pays for no call twice."""
-    _run_study(_console(), study_file or study_file_from_environment())
+    _run_study(_console(), study_file or study_file_from_environment(), candidates)
 
 
 @study.command("status")
@@ -235,18 +242,21 @@ def _dagster_home(study: Study) -> Path:
     return home
 
 
-def _run_study(console: Console, study_file: Path) -> Study:
-    from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
+def _run_study(console: Console, study_file: Path, candidates: tuple[str, ...] = ()) -> Study:
+    from depsim_dagster.registry.schema import CALIBRATION_SUMMARY, POST_RELEASE_CALIBRATION
     from depsim_dagster.report.assets import REPORT, WAREHOUSE
     from depsim_dagster.report.content import published_rows
     from depsim_dagster.report.terminal import study_table
+    from depsim_dagster.study_run import study_steps
 
     study = _open(study_file)
-    os.environ[STUDY_FILE_VARIABLE] = str(study.config.file.resolve())
-    os.environ["DAGSTER_HOME"] = str(_dagster_home(study))
+    steps = len(study_steps(study.config, candidates))
     study.check_endpoints()
-    outcome = _with_progress(console, study)
-    console.print(study_table(published_rows(study, POST_RELEASE_CALIBRATION)))
+    outcome = _with_progress(console, study, candidates, steps)
+    calibration, summary = (
+        published_rows(study, table) for table in (POST_RELEASE_CALIBRATION, CALIBRATION_SUMMARY)
+    )
+    console.print(study_table(calibration, summary, console.width))
     for label, reason in outcome.skipped.items():
         console.print(f"skipped {label}: {reason}", markup=False)
     console.print(
@@ -258,12 +268,12 @@ def _run_study(console: Console, study_file: Path) -> Study:
     return study
 
 
-def _with_progress(console: Console, study: Study) -> Any:
+def _with_progress(console: Console, study: Study, candidates: tuple[str, ...], steps: int) -> Any:
     import dagster as dg
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from depsim_dagster.progress import listen
-    from depsim_dagster.study_run import run_study, study_steps
+    from depsim_dagster.study_run import run_study
 
     columns = (
         TextColumn("{task.description}"),
@@ -273,7 +283,7 @@ def _with_progress(console: Console, study: Study) -> Any:
         TextColumn("{task.fields[calls]}"),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("starting", total=len(study_steps(study.config)), calls="")
+        task = bar.add_task("starting", total=steps, calls="")
         listen(lambda what, answered, started: bar.update(task, calls=f"{answered:,} calls"))
 
         def on_step(step: Any, state: str) -> None:
@@ -285,7 +295,8 @@ def _with_progress(console: Console, study: Study) -> Any:
                 bar.advance(task)
 
         try:
-            return run_study(study, dg.DagsterInstance.get(), on_step)
+            with dg.DagsterInstance.from_config(str(_dagster_home(study))) as instance:
+                return run_study(study, instance, on_step, candidates)
         finally:
             listen(None)
 

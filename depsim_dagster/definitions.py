@@ -9,17 +9,25 @@
     grading     production_labels                         week            the same stack on what was really answered
     estimation  observed_rates                            week
     registry    post_release_calibration                  candidate       forecast against observation
+    registry    calibration_summary                                       their error beside its noise floor
     marts       taxonomy_coverage, directional_accuracy, rate_calibration (dbt)
     report      warehouse, study_report
 
 The study comes from the file named in DEPSIM_STUDY, or study.yaml in the working folder, or demo/study.yaml.
 """
 
-from __future__ import annotations
+import os
+from pathlib import Path
 
 import dagster as dg
 
-from depsim_dagster.config import StudyConfig, load_study, study_file_from_environment
+from depsim_dagster.config import (
+    DEMO_STUDY_FILE,
+    STUDY_FILE_VARIABLE,
+    StudyConfig,
+    load_study,
+    study_file_from_environment,
+)
 from depsim_dagster.estimation.assets import estimation_assets
 from depsim_dagster.grading.assets import grading_assets
 from depsim_dagster.jobs import partition_jobs, study_job
@@ -31,11 +39,12 @@ from depsim_dagster.replay.assets import replay_assets
 from depsim_dagster.report.assets import report_assets
 from depsim_dagster.resources import StudyResource
 from depsim_dagster.schedules import simulation_sensor, weekly_traffic_schedule
+from depsim_dagster.templates import DEMO_TEMPLATE
 from depsim_dagster.traffic.assets import traffic_assets
 
 
-def build_definitions(config: StudyConfig) -> dg.Definitions:
-    """Assets, checks, jobs, schedule and sensor of one study."""
+def build_definitions(config: StudyConfig, study_file: Path) -> dg.Definitions:
+    """Assets, checks, jobs, schedule and sensor of one study; runs open the study from `study_file`."""
     partitions = study_partitions(config)
     jobs = partition_jobs()
     by_name = {job.name: job for job in jobs}
@@ -51,11 +60,17 @@ def build_definitions(config: StudyConfig) -> dg.Definitions:
             *report_assets(),
         ],
         jobs=[*jobs, study_job()],
-        schedules=[weekly_traffic_schedule(by_name["traffic"])],
+        schedules=[weekly_traffic_schedule(partitions, by_name["traffic"])],
         sensors=[simulation_sensor(config, by_name["traffic"], by_name["simulation"])],
-        resources={"study": StudyResource(study_file=str(config.file))},
+        resources={"study": StudyResource(study_file=str(study_file.absolute()))},
         executor=dg.in_process_executor,
     )
 
 
-defs = build_definitions(load_study(study_file_from_environment()))
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of the study file; before there is one, those of the demo, so that its lineage can be seen."""
+    file = study_file_from_environment()
+    if not file.exists() and STUDY_FILE_VARIABLE not in os.environ:
+        return build_definitions(load_study(DEMO_TEMPLATE), DEMO_STUDY_FILE)
+    return build_definitions(load_study(file), file)

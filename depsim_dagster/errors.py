@@ -48,11 +48,13 @@ class RegistryError(DepsimError):
 @contextmanager
 def text_free(where: str) -> Iterator[None]:
     """Around code that handles conversation text: an unforeseen exception keeps its class and place and loses its
-    message, because libraries quote the values that they choke on."""
+    message, because libraries quote the values that they choke on. An error of ours keeps its message and loses the
+    exceptions behind it, which a log or a run event would print below it."""
     try:
         yield
-    except (DepsimError, KeyboardInterrupt):
-        raise
+    except DepsimError as error:
+        error.__cause__ = error.__context__ = None
+        raise error from None
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}:{frame.lineno}"

@@ -23,15 +23,14 @@ JOB_DESCRIPTIONS = {
     "forecast": "Seal a candidate's forecast before its outcome is graded.",
     "observation": "Grade a week's production responses by the same stack.",
     "calibration": "Score a candidate's sealed forecast against the observed rates.",
-    "outcome": "Build the marts, the warehouse file and the study report.",
+    "outcome": "Summarise the scores and build the marts, the warehouse file and the study report.",
 }
 
 
 def partition_jobs() -> list[AssetJob]:
     """The jobs along the lineage."""
-    outcome = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups(
-        "marts"
-    ) | dg.AssetSelection.groups("report")
+    marts = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups("marts")
+    outcome = dg.AssetSelection.assets("calibration_summary") | marts | dg.AssetSelection.groups("report")
     selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {
         "outcome": outcome
     }

@@ -12,59 +12,34 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
-from urllib.parse import quote, unquote
+from typing import BinaryIO
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from depsim_dagster.durable_files import (
+    create_held,
+    exclusive,
+    file_digest,
+    fsync,
+    remove_abandoned,
+    write_atomically,
+)
 from depsim_dagster.errors import GateError, LakeError
+from depsim_dagster.lake_tables import TIMESTAMP as TIMESTAMP
+from depsim_dagster.lake_tables import LakeTable, Partition, conform, partition_label
+from depsim_dagster.lake_tables import field as field
 
 MANIFEST = "_manifest.json"
 QUARANTINE = "_quarantine"
 JOURNAL = "_journal"
-ROWS_PER_GROUP = 20_000
-
-Partition = Mapping[str, str]
-
-
-def field(
-    name: str, type_: pa.DataType, description: str, *, nullable: bool = False, unit: str = ""
-) -> pa.Field:
-    """An Arrow field with its description (and unit) as metadata: the schema is the documentation of the table."""
-    metadata = {"description": description} | ({"unit": unit} if unit else {})
-    return pa.field(name, type_, nullable=nullable, metadata=metadata)
-
-
-TIMESTAMP = pa.timestamp("us", tz="UTC")
-
-
-@dataclass(frozen=True)
-class LakeTable:
-    """One table of the lake: its schema, the columns it is partitioned by, and the gates that its readers demand."""
-
-    name: str
-    description: str
-    schema: pa.Schema
-    partitioned_by: tuple[str, ...] = ()
-    gates: tuple[str, ...] = ()
-
-    def directory(self, root: Path, partition: Partition) -> Path:
-        if set(partition) != set(self.partitioned_by):
-            raise LakeError(
-                f"{self.name}: partitioned by {list(self.partitioned_by)}, asked for {sorted(partition)}"
-            )
-        path = root / self.name
-        for key in self.partitioned_by:
-            path = path / f"{key}={quote(partition[key], safe='')}"
-        return path
 
 
 @dataclass(frozen=True)
@@ -94,16 +69,20 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A partition that is written but not visible; `content` is the SHA-256 of the file's bytes."""
+    """A partition that is written but not visible; `content` is the SHA-256 of the file's bytes.
+
+    `hold` keeps other writers from clearing the file away; it ends with this object or its process.
+    """
 
     table: LakeTable
     partition: dict[str, str]
     file: Path
     content: str
     rows: int
+    hold: BinaryIO = dataclass_field(repr=False, compare=False)
 
-    def read(self) -> pa.Table:
-        return pq.read_table(self.file, schema=self.table.schema)
+    def read(self, columns: list[str] | None = None) -> pa.Table:
+        return pq.read_table(self.file, columns=columns, partitioning=None)
 
 
 class Lake:
@@ -124,36 +103,44 @@ class Lake:
     ) -> Quarantined:
         """Write rows where no reader looks, in bounded memory, and check them against the schema of the table.
 
+        Attempts that failed at a gate or died are cleared away; those of writers that are at work are not.
+
         Raises:
             LakeError: a row has a null where the schema allows none, or a column of another type.
         """
         directory = self.root / QUARANTINE / table.directory(Path(), partition)
-        # Attempts that failed or died are superseded by this one; only the newest is kept for inspection.
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        file = directory / f"{uuid.uuid4().hex}.parquet"
+        with exclusive(self.root / QUARANTINE):
+            directory.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(directory, "*.parquet")
+            file = directory / f"{uuid4().hex}.parquet"
+            hold = create_held(file)
         rows = 0
-        with pq.ParquetWriter(file, table.schema, compression="zstd") as writer:
-            for batch in [batches] if isinstance(batches, pa.Table) else batches:
-                chunk = _conform(table, partition, batch)
-                writer.write_table(chunk, row_group_size=ROWS_PER_GROUP)
-                rows += chunk.num_rows
-        _fsync(file)
-        return Quarantined(table, dict(partition), file, file_digest(file), rows)
+        try:
+            with pq.ParquetWriter(hold, table.schema, compression="zstd") as writer:
+                for batch in [batches] if isinstance(batches, pa.Table) else batches:
+                    chunk = conform(table, partition, batch)
+                    writer.write_table(chunk)
+                    rows += chunk.num_rows
+            hold.flush()
+            fsync(file)
+        except BaseException:
+            hold.close()
+            file.unlink(missing_ok=True)
+            raise
+        return Quarantined(table, dict(partition), file, file_digest(file), rows, hold)
 
     def publish(self, quarantined: Quarantined, marks: Iterable[GateMark] = ()) -> Manifest:
         """Make a quarantined partition visible, in place of an older one.
 
         Raises:
             GateError: a gate that the table requires has no mark for exactly this content and suite version.
+            LakeError: the quarantined file is gone.
         """
         table, partition = quarantined.table, quarantined.partition
         marks = tuple(marks)
         self._demand_gates(table, partition, quarantined.content, marks)
         directory = table.directory(self.root, partition)
-        directory.mkdir(parents=True, exist_ok=True)
         data_file = f"{quarantined.content[:32]}.parquet"
-        os.replace(quarantined.file, directory / data_file)
         manifest = Manifest(
             table.name,
             dict(partition),
@@ -163,11 +150,24 @@ class Lake:
             dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             marks,
         )
-        write_atomically(directory / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
-        for stale in directory.glob("*.parquet"):
-            if stale.name != data_file:
-                stale.unlink(missing_ok=True)
-        shutil.rmtree(quarantined.file.parent, ignore_errors=True)
+        with exclusive(directory):  # or a second publisher clears away the file that this manifest is to name
+            try:
+                os.replace(quarantined.file, directory / data_file)
+            except FileNotFoundError:
+                label = partition_label(table.name, partition)
+                raise LakeError(
+                    f"{label}: its quarantined file is gone; materialise `{table.name}` for this partition again"
+                ) from None
+            fsync(directory)
+            write_atomically(directory / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+            fsync(directory)
+            for pattern in ("*.parquet", f".{MANIFEST}.*"):
+                for stale in directory.glob(pattern):
+                    if stale.name != data_file:
+                        stale.unlink(missing_ok=True)
+        quarantined.hold.close()
+        with exclusive(self.root / QUARANTINE), contextlib.suppress(OSError):  # another attempt may be in it
+            quarantined.file.parent.rmdir()
         return manifest
 
     def write(
@@ -178,8 +178,18 @@ class Lake:
 
     # ------------------------------------------------------------------------------------------------------- reading
     def manifest(self, table: LakeTable, partition: Partition) -> Manifest | None:
-        """The manifest of a partition, or None when it was never published."""
-        return _read_manifest(table.directory(self.root, partition) / MANIFEST)
+        """The manifest of a partition, or None when it was never published.
+
+        Raises:
+            LakeError: it is damaged, or it is the manifest of another partition.
+        """
+        path = table.directory(self.root, partition) / MANIFEST
+        manifest = _read_manifest(path)
+        if manifest is not None and (manifest.table, manifest.partition) != (table.name, dict(partition)):
+            raise LakeError(
+                f"{path}: the manifest of another partition; delete it and materialise the partition again"
+            )
+        return manifest
 
     def published(self, table: LakeTable) -> list[Manifest]:
         """Manifests of all partitions of a table, in the order of their keys."""
@@ -198,38 +208,50 @@ class Lake:
         """A published partition, after its gates and its content hash were verified.
 
         Raises:
-            LakeError: it was never published, or its file is damaged.
-            GateError: it has no valid mark of a gate that the table requires.
+            LakeError: it was never published, its file is missing, or it was written with other columns.
+            GateError: it lacks a valid mark of a gate that the table requires, or its content was changed since.
         """
-        return pq.read_table(self._verified_file(table, partition), columns=columns, partitioning=None)
+        with self._verified(table, partition) as parquet:
+            return parquet.read(columns=columns)
 
     def scan(
         self, table: LakeTable, partition: Partition, columns: list[str] | None = None, rows: int = 2_000
     ) -> Iterator[pa.RecordBatch]:
         """Like `read`, as a stream of batches in bounded memory."""
-        file = self._verified_file(table, partition)
-        with pq.ParquetFile(file) as parquet:
+        with self._verified(table, partition) as parquet:
             yield from parquet.iter_batches(batch_size=rows, columns=columns)
 
-    def _verified_file(self, table: LakeTable, partition: Partition) -> Path:
+    @contextlib.contextmanager
+    def _verified(self, table: LakeTable, partition: Partition) -> Iterator[pq.ParquetFile]:
+        """The data file, verified and read through one handle: a publication meanwhile does not pull it away."""
         label = partition_label(table.name, partition)
-        for _ in range(
-            3
-        ):  # a publication between the two reads removes the file that the older manifest named
+        file, manifest = self._open(table, partition)
+        with file:
+            if file_digest(file) != manifest.content:
+                raise GateError(
+                    f"{label}: {manifest.data_file} was changed or damaged after it was published (its content hash "
+                    f"differs from the manifest's); materialise `{table.name}` for this partition again"
+                )
+            parquet = pq.ParquetFile(file)
+            absent = [name for name in table.schema.names if name not in parquet.schema_arrow.names]
+            if absent:
+                raise LakeError(
+                    f"{label}: published without the column(s) {', '.join(absent)}, by another version of depsim; "
+                    f"materialise `{table.name}` for this partition again"
+                )
+            yield parquet
+
+    def _open(self, table: LakeTable, partition: Partition) -> tuple[BinaryIO, Manifest]:
+        label = partition_label(table.name, partition)
+        for _ in range(3):  # a publication after the manifest was read removes the file that it names
             manifest = self.manifest(table, partition)
             if manifest is None:
                 raise LakeError(
                     f"{label}: not published in {self.root}; materialise `{table.name}` for this partition first"
                 )
             self._demand_gates(table, partition, manifest.content, manifest.marks)
-            file = table.directory(self.root, partition) / manifest.data_file
             with contextlib.suppress(FileNotFoundError):
-                if file_digest(file) != manifest.content:
-                    raise GateError(
-                        f"{label}: {manifest.data_file} was changed or damaged after it was published (its content hash "
-                        f"differs from the manifest's); materialise `{table.name}` for this partition again"
-                    )
-                return file
+                return open(table.directory(self.root, partition) / manifest.data_file, "rb"), manifest
         raise LakeError(
             f"{label}: its data file is missing; materialise `{table.name}` for this partition again"
         )
@@ -238,87 +260,33 @@ class Lake:
         self, table: LakeTable, partition: Partition, content: str, marks: Iterable[GateMark]
     ) -> None:
         by_suite = {mark.suite: mark for mark in marks}
-        label = partition_label(table.name, partition)
         for suite in table.gates:
-            mark = by_suite.get(suite)
+            mark, current = by_suite.get(suite), self._suite_versions.get(suite, "unknown")
             if mark is None:
-                raise GateError(
-                    f"{label}: refused, it has no mark of the `{suite}` gate; materialise `{table.name}` again"
+                reason = f"it has no mark of the `{suite}` gate"
+            elif mark.content != content:
+                reason = f"its `{suite}` mark belongs to other content"
+            elif mark.suite_version != current:
+                passed = mark.suite_version[:12]
+                reason = (
+                    f"it passed version {passed} of the `{suite}` suite and the current one is {current[:12]}"
                 )
-            if mark.content != content:
-                raise GateError(
-                    f"{label}: refused, its `{suite}` mark belongs to other content; materialise `{table.name}` again"
-                )
-            current = self._suite_versions.get(suite)
-            if mark.suite_version != current:
-                raise GateError(
-                    f"{label}: refused, it passed version {mark.suite_version[:12]} of the `{suite}` suite and the current "
-                    f"version is {str(current)[:12]}; materialise `{table.name}` for this partition again"
-                )
-
-
-def partition_label(table: str, partition: Partition) -> str:
-    """`table[week=2026-01-05, model=x]`, as errors and logs name a partition."""
-    keys = ", ".join(f"{key}={value}" for key, value in partition.items())
-    return f"{table}[{keys}]"
-
-
-def partition_from_path(path: Path, table: LakeTable) -> dict[str, str]:
-    """The partition keys in a data file's path."""
-    parts = dict(part.split("=", 1) for part in path.parts if "=" in part)
-    return {key: unquote(parts[key]) for key in table.partitioned_by}
-
-
-def file_digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside and rename, so that a reader sees the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(content)
-        _fsync(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _conform(table: LakeTable, partition: Partition, batch: pa.RecordBatch | pa.Table) -> pa.Table:
-    chunk = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-    label = partition_label(table.name, partition)
-    missing = [name for name in table.schema.names if name not in chunk.schema.names]
-    if missing:
-        raise LakeError(f"{label}: column(s) missing from the rows to write: {', '.join(missing)}")
-    try:
-        chunk = chunk.select(table.schema.names).cast(table.schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        # Arrow quotes the offending value in its message; the value may be conversation text.
-        wrong = [
-            f"{column.name} ({chunk.schema.field(column.name).type}, not {column.type})"
-            for column in table.schema
-            if chunk.schema.field(column.name).type != column.type
-        ]
-        raise LakeError(
-            f"{label}: rows do not fit the schema: {', '.join(wrong) or type(error).__name__}"
-        ) from None
-    for column in table.schema:
-        if not column.nullable and chunk.column(column.name).null_count:
-            raise LakeError(f"{label}: {chunk.column(column.name).null_count} row(s) have no {column.name}")
-    return chunk
+            else:
+                continue
+            label = partition_label(table.name, partition)
+            raise GateError(
+                f"{label}: refused, {reason}; materialise `{table.name}` for this partition again"
+            )
 
 
 def _read_manifest(path: Path) -> Manifest | None:
     try:
         raw = json.loads(path.read_bytes())
-        return Manifest(**{**raw, "marks": tuple(GateMark(**mark) for mark in raw["marks"])})
+        manifest = Manifest(**{**raw, "marks": tuple(GateMark(**mark) for mark in raw["marks"])})
+        if Path(manifest.data_file).name != manifest.data_file:
+            raise ValueError("a data file lies beside its manifest")
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError):
         raise LakeError(f"{path}: damaged manifest; delete it and materialise the partition again") from None
-
-
-def _fsync(path: Path) -> None:
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+    return manifest

@@ -3,22 +3,33 @@
 The sensor follows the traffic job, so that a replay never starts on a week whose gates have not passed.
 """
 
+import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
 
-from depsim_dagster.config import StudyConfig
+from depsim_dagster.config import WEEK, StudyConfig
 from depsim_dagster.jobs import AssetJob
+from depsim_dagster.partitions import StudyPartitions
 
 
-def weekly_traffic_schedule(traffic_job: AssetJob) -> dg.ScheduleDefinition:
+def weekly_traffic_schedule(partitions: StudyPartitions, traffic_job: AssetJob) -> dg.ScheduleDefinition:
     """Every Monday at 02:00 UTC: the traffic of the week that has just ended."""
-    return dg.build_schedule_from_partitioned_job(
-        traffic_job,
+
+    @dg.schedule(
         name="weekly_traffic",
-        hour_of_day=2,
+        job=traffic_job,
+        cron_schedule="0 2 * * 1",
+        execution_timezone="UTC",
         description="Every Monday, 02:00 UTC: sample and de-identify the week that has just ended.",
     )
+    def weekly_traffic(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        week = str(context.scheduled_execution_time.date() - WEEK)
+        if week not in partitions.weeks.get_partition_keys(current_time=context.scheduled_execution_time):
+            return dg.SkipReason(f"week {week} is outside the weeks of the study file")
+        return dg.RunRequest(run_key=week, partition_key=week)
+
+    return weekly_traffic
 
 
 def simulation_sensor(
@@ -35,7 +46,7 @@ def simulation_sensor(
     )
     def simulate_fresh_traffic(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         week = context.dagster_run.tags.get("dagster/partition")
-        models = config.simulated_models(week) if week else ()
+        models = config.simulated_models(dt.date.fromisoformat(week)) if week else ()
         if not models:
             yield dg.SkipReason(f"no model is simulated on week {week}")
         for model in models:

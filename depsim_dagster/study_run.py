@@ -6,13 +6,14 @@ Every step can be repeated: model answers come from the journal, and a partition
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from depsim_dagster.config import StudyConfig
-from depsim_dagster.errors import EmptyWeekError
+from depsim_dagster.errors import ConfigurationError, EmptyWeekError
 from depsim_dagster.study import Study
 
 QUIET_LOGS = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -47,45 +48,82 @@ class StudyOutcome:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def study_steps(config: StudyConfig) -> list[Step]:
-    """Every step of the study, in the order in which the method asks for them."""
+def study_steps(config: StudyConfig, candidates: Collection[str] = ()) -> list[Step]:
+    """Every step of the study, in the order in which the method asks for them.
+
+    `candidates` limits it to some releases, with those that must be sealed before: the outcome of a week is graded
+    only when every candidate that is live in it has its forecast.
+
+    Raises:
+        ConfigurationError: a name is not a candidate of the study.
+    """
+    chosen = _with_prerequisites(config, candidates)
     simulated, observed = [], []
-    for candidate in config.candidates:
-        for week in config.forecast_weeks(candidate.model):
-            simulated += [(str(week), candidate.model), (str(week), str(candidate.predecessor))]
-            observed.append(str(week))  # the predecessor's production: predict no change
     for deployment in config.deployments:
-        observed += [str(week) for week in config.observation_weeks(deployment.model)]
+        if not candidates:  # the first of a lineage is nobody's candidate, and its rates are wanted too
+            observed += [str(week) for week in config.observation_weeks(deployment.model)]
+    for model in chosen:
+        for week in config.forecast_weeks(model):
+            simulated += [(str(week), model), (str(week), str(config.deployment(model).predecessor))]
+        observed += [str(week) for week in _outcome_weeks(config, model)]
     weeks = sorted({week for week, _ in simulated} | set(observed))
+    simulations = dict.fromkeys(simulated)
     return [
         *(Step("traffic", (("week", week),), (week,)) for week in weeks),
-        *(
-            Step("simulation", (("week", week), ("model", model)), (week,))
-            for week, model in dict.fromkeys(simulated)
-        ),
-        *(Step("forecast", (("model", candidate.model),)) for candidate in config.candidates),
+        *(Step("simulation", (("week", week), ("model", model)), (week,)) for week, model in simulations),
+        *(Step("forecast", (("model", model),)) for model in chosen),
         *(Step("observation", (("week", week),), (week,)) for week in sorted(set(observed))),
-        *(Step("calibration", (("model", candidate.model),)) for candidate in config.candidates),
+        *(Step("calibration", (("model", model),)) for model in chosen),
         Step("outcome"),
     ]
+
+
+def _with_prerequisites(config: StudyConfig, candidates: Collection[str]) -> list[str]:
+    """Models of the candidates (all when none is named) and of those whose outcome is graded along with theirs."""
+    known = [candidate.model for candidate in config.candidates]
+    unknown = sorted(set(candidates) - set(known))
+    if unknown:
+        raise ConfigurationError(
+            f"{config.file}: no candidate `{unknown[0]}`; candidates: {', '.join(known) or 'none'}"
+        )
+    chosen = set(candidates or known)
+    while True:
+        live = {
+            model
+            for name in chosen
+            for week in _outcome_weeks(config, name)
+            for model in config.live_deployments(week)
+        }
+        needed = chosen | live & set(known)
+        if needed == chosen:
+            return [model for model in known if model in chosen]
+        chosen = needed
+
+
+def _outcome_weeks(config: StudyConfig, model: str) -> list[dt.date]:
+    """Weeks of production that the score of `model` needs: its own, and its predecessor's (predict no change)."""
+    return [*config.forecast_weeks(model), *config.observation_weeks(model)]
 
 
 def run_study(
     study: Study,
     instance: dg.DagsterInstance,
     on_step: Callable[[Step, str], None] = lambda step, state: None,
+    candidates: Collection[str] = (),
 ) -> StudyOutcome:
-    """Run every step. A week without eligible traffic is skipped, with all that needs it, and said so in the outcome.
+    """Run every step, or those of some candidates.
+
+    A week without eligible traffic is skipped, with all that needs it, and said so in the outcome.
 
     Raises:
         DepsimError: of the step that failed; running the study again resumes there at no extra cost in model calls.
     """
     from depsim_dagster.definitions import build_definitions
 
-    definitions = build_definitions(study.config)
+    definitions = build_definitions(study.config, study.config.file)
     outcome = StudyOutcome()
     empty: dict[str, str] = {}
-    for step in study_steps(study.config):
+    for step in study_steps(study.config, candidates):
         missing = [week for week in step.weeks if week in empty]
         if missing:
             outcome.skipped[step.label] = empty[missing[0]]

@@ -4,10 +4,12 @@ Pure functions on arrays and pandas tables: no files, no network, no Dagster, no
 (`assets` and `schema` tie them to the lake). The flow:
 
     graded_labels, production_labels       one row per target turn and category
-      -> rates.estimate_rates              k, n, weights, clusters, interval (intervals.gamma_limits)
+      -> rates.estimate_rates              k, n, weights, clusters, interval (intervals: gamma when rare,
+                                           Korn-Graubard when common)
       -> comparison.*                      did a rate change between two models or releases?
-      -> forecast.prediction_interval      which counts may production show? (forecast.estimate_tau)
+      -> forecast.prediction_interval      which counts may production show? (common_forecast when common)
       -> scoring.score_forecast            post_release_calibration: SME, noise floor, log score, direction
+      -> summary.calibration_summary       calibration_summary: the study's SME and its own noise floor
          coverage.detectable_rate          which unknown behaviour would the audit have caught?
 
 Import the modules (`from depsim_dagster.estimation import rates`); this package exports nothing, so that

@@ -6,6 +6,10 @@ Gamma(k + 1/2)/n_forecast. Production's rate differs from it by a factor LogNorm
 prefix fidelity), and the observed count is Poisson. So the count is negative binomial(k + 1/2, e1/(e1 + e2
 exp(tau z))), e1 and e2 the two exposures, mixed over z ~ Normal(0, 1) (ESTIMATION.md "Forecast").
 
+That is the law of rare behaviours. From a forecast rate of 5 % on (`intervals.COMMON_FROM_RATE`)
+`prediction_interval` takes the binomial form of the same model, `common_forecast`, in which tau acts on the
+log-odds and no count exceeds its turns.
+
 Without tau a 95 % interval covers 83/44/15 % at k = 10/100/1,000 when the real tau is 0.5. Fixed
 Gauss-Hermite nodes fail at large k, where the likelihood is narrower than their spacing; here the nodes
 follow each integrand's width.
@@ -17,7 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
+from depsim_dagster.estimation.common_forecast import common_rate
 from depsim_dagster.estimation.inputs import EstimationError, as_counts, require_level
+from depsim_dagster.estimation.intervals import COMMON_FROM_RATE
 
 DEFAULT_TAU = 0.5
 MAX_TAU = 5.0
@@ -44,7 +50,8 @@ class TauEstimate:
 def predictive_cdf(
     count: ArrayLike, k: float, n_forecast: float, n_observed: float, tau: float = DEFAULT_TAU
 ) -> np.ndarray:
-    """P(observed count <= count), element by element of `count`, for one forecast (k, n_forecast).
+    """P(observed count <= count), element by element of `count`, for one forecast (k, n_forecast) of a rare
+    behaviour.
 
     k may be fractional (an effective count). The trapezoidal rule on z converges geometrically once its step
     is below the width of the integrand, sqrt(1/(k + 1/2) + 1/(count + 1))/tau, which sets the step.
@@ -77,15 +84,26 @@ def prediction_interval(
 
     Equal-tailed quantiles: P(count < lower) and P(count > upper) are each at most (1 - level)/2. Under
     clustering the quantiles are of the effective count, times the observed design effect and rounded
-    outwards.
+    outwards. From a forecast rate k/n_forecast of `COMMON_FROM_RATE` on the law is `common_forecast`'s; below it
+    the negative binomial may exceed n_observed in its far tail, so the limits are capped there.
     """
     require_level(level)
     e1, e2 = n_forecast / design_effect_forecast, n_observed / design_effect_observed
     k = k / design_effect_forecast
     _require_forecast(k, e1, e2, tau)
-    lower = _quantile((1 - level) / 2, k, e1, e2, tau)
-    upper = _quantile((1 + level) / 2, k, e1, e2, tau)
-    return int(np.floor(lower * design_effect_observed)), int(np.ceil(upper * design_effect_observed))
+    if k > e1 * (1 + 1e-9):
+        raise EstimationError(f"k={k}: larger than its exposure {e1}; pass counts of the same turns.")
+    tails = ((1 - level) / 2, (1 + level) / 2)
+    if k >= COMMON_FROM_RATE * e1:
+        rate = common_rate(k, e1, e2, tau)
+        lower, upper = (rate.quantile(q, e2) for q in tails)
+    else:
+        lower, upper = (_quantile(q, k, e1, e2, tau) for q in tails)
+    whole = int(np.ceil(n_observed))
+    return (
+        min(int(np.floor(lower * design_effect_observed)), whole),
+        min(int(np.ceil(upper * design_effect_observed)), whole),
+    )
 
 
 def log_predictive(
@@ -95,7 +113,8 @@ def log_predictive(
     n_observed: ArrayLike,
     tau: float = DEFAULT_TAU,
 ) -> np.ndarray:
-    """Log probability of the observed count under each forecast; arrays broadcast, counts may be fractional.
+    """Log probability of the observed count under each forecast of a rare behaviour; arrays broadcast, counts may
+    be fractional.
 
     The integrand over z is log-concave with curvature of at least 1, so each element's nodes span the stretch
     where it is within exp(-40) of its mode: accurate at k = 0 and at k = 1,000,000 alike.
@@ -155,16 +174,16 @@ def estimate_tau(
     """Maximum-likelihood tau over past scored forecasts, with its profile-likelihood interval.
 
     One element per scored category and model; under clustering pass effective counts (k and n divided by the
-    design effect). Elements with a zero exposure or NaN are left out. Without any element: tau 0.5 with the
-    interval (0, inf). The interval {tau : 2 (max - loglik(tau)) <= chi-square quantile} takes the elements as
-    independent; an environment error shared by one model's categories makes it too narrow. tau is searched in
-    [0, 5].
+    design effect). Elements with a zero exposure or NaN are left out, and so are common behaviours (either rate
+    from `COMMON_FROM_RATE` on), whose counts are not Poisson. Without any element: tau 0.5 with the interval (0,
+    inf). The interval {tau : 2 (max - loglik(tau)) <= chi-square quantile} takes the elements as independent; an
+    environment error shared by one model's categories makes it too narrow. tau is searched in [0, 5].
     """
     require_level(level)
     k1, n1, k2, n2 = as_counts(
         forecast_k=forecast_k, forecast_n=forecast_n, observed_k=observed_k, observed_n=observed_n
     )
-    known = (n1 > 0) & (n2 > 0) & np.isfinite(k1 + k2)
+    known = (n1 > 0) & (n2 > 0) & (k1 < COMMON_FROM_RATE * n1) & (k2 < COMMON_FROM_RATE * n2)
     k1, n1, k2, n2 = (np.ravel(value[known]) for value in (k1, n1, k2, n2))
     if len(k1) == 0:
         return TauEstimate(DEFAULT_TAU, 0.0, float("inf"), level, 0)

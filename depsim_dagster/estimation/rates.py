@@ -2,20 +2,20 @@
 
 The estimate is Hájek's: sum of flagged weights over the sum of graded weights, weight
 1/inclusion_probability. So label rows of several weeks with different sampling shares pool rightly by leaving
-`week` out of `by`. The interval is the gamma method on users as clusters. No correction for grader error:
-these are rates of what the grader flags.
+`week` out of `by`. The interval takes users as clusters: the gamma method for rare behaviours, Korn-Graubard
+for common ones. No correction for grader error: these are rates of what the grader flags.
 """
 
 import numpy as np
 import pandas as pd
 
+from depsim_dagster.estimation.counts import PER
 from depsim_dagster.estimation.inputs import EstimationError, require_columns, require_level
-from depsim_dagster.estimation.intervals import gamma_limits
+from depsim_dagster.estimation.intervals import COMMON_FROM_RATE, gamma_limits, korn_graubard_limits
 
-PER = 100_000.0
 STATUSES = ("graded", "not_applicable", "unscored", "missing_completion")
 MISSING_STATUSES = ("unscored", "missing_completion")
-# Events' worth of the pooled variance factor given to every category: ESTIMATION.md, "Small k".
+# Events' worth of the pooled design effect given to every category: ESTIMATION.md, "Small k".
 POOL_EVENTS = 5.0
 RATE_COLUMNS = (
     "k", "n", "missing", "clusters", "design_effect", "effective_n", "rate_per_100k", "lower_per_100k",
@@ -38,13 +38,15 @@ def estimate_rates(
     (`variance_factors`); effective_n = n / design_effect. Limits are per 100,000, two-sided at `level`,
     capped at 100,000.
 
-    method: 'exact', 'midp' (see `intervals.gamma_limits`); 'zero_events' when k = 0: rate 0.0, below_floor
-    True, lower 0, and upper the one-sided bound to show as "below X"; 'no_data' when n = 0: rate, limits and
-    design effect NaN, effective_n 0, below_floor False.
+    method: below a rate of 5 % (`intervals.COMMON_FROM_RATE`) 'exact' or 'midp' (see `intervals.gamma_limits`);
+    from 5 % on 'korn_graubard', where the Poisson limits would be more than 2.6 % too wide: at k = n the upper
+    limit is 100,000 and the lower one still two-sided. 'zero_events' when k = 0: rate 0.0, below_floor True,
+    lower 0, and upper the one-sided bound to show as "below X"; 'no_data' when n = 0: rate, limits and design
+    effect NaN, effective_n 0, below_floor False.
 
-    Rates above about 10 % get conservative intervals: the gamma method is Poisson, not binomial. Raises
-    EstimationError for missing columns, an unknown status, a graded row without label, or an inclusion
-    probability outside (0, 1] on a graded row.
+    The rule looks at the estimate, so a true rate near 5 % is judged by either family; both cover it on their
+    side of the rule. Raises EstimationError for missing columns, an unknown status, a graded row without label,
+    or an inclusion probability outside (0, 1] on a graded row.
     """
     require_level(level)
     require_columns(labels, [*by, "flagged", "status", "inclusion_probability", "user_id"], "labels")
@@ -82,16 +84,22 @@ def estimate_rates(
     )
     factor = variance_factors(y, v_clustered, v_independent, kish, n, pool)
 
+    clusters = np.bincount(cluster_group, minlength=size)
     lower, upper, method = gamma_limits(y, factor * y, factor, level)
     scale = np.divide(PER, n, out=np.full(size, np.nan), where=n > 0)
-    out["k"], out["n"] = k, n
-    out["clusters"] = np.bincount(cluster_group, minlength=size)
+    lower, upper = lower * scale, upper * scale
+    # y sums floating-point weights, so k = n may come out a rounding error away from 1.
+    p = np.where(k == n, 1.0, np.minimum(p, 1.0))
+    common = (p >= COMMON_FROM_RATE) & (n > 0)
+    binomial = korn_graubard_limits(p[common], n[common], factor[common], clusters[common], level)
+    lower[common], upper[common] = PER * binomial[0], PER * binomial[1]
+    method = np.where(common, "korn_graubard", method)
+    out["k"], out["n"], out["clusters"] = k, n, clusters
     out["design_effect"] = np.where(n > 0, factor, np.nan)
     out["effective_n"] = n / factor
-    # y sums floating-point weights, so k = n may come out a rounding error away from 1.
-    out["rate_per_100k"] = np.minimum(y * scale, PER)
-    out["lower_per_100k"] = np.minimum(lower * scale, out["rate_per_100k"])
-    out["upper_per_100k"] = np.minimum(upper * scale, PER)
+    out["rate_per_100k"] = np.where(n > 0, PER * p, np.nan)
+    out["lower_per_100k"] = np.minimum(lower, out["rate_per_100k"])
+    out["upper_per_100k"] = np.minimum(upper, PER)
     out["level"] = float(level)
     out["method"] = np.where(n > 0, method, "no_data")
     out["below_floor"] = (n > 0) & (k == 0)
@@ -106,23 +114,23 @@ def variance_factors(
     n: np.ndarray,
     pool: np.ndarray,
 ) -> np.ndarray:
-    """Variance per event of each group, shrunk towards its pool: s = (v + 5 s_pool) / (y + 5), ESTIMATION.md.
+    """Design effect of each group, shrunk towards its pool: s = (v + 5 s_pool) / (e + 5), ESTIMATION.md.
 
     All arrays have one element per group, in units of turns (weights of mean 1): y the weighted count of
     flagged turns, v_clustered and v_independent its linearised variance with and without clusters, kish the
     mean squared weight, n the graded turns, pool an integer that groups share when they pool (the categories
     of one model).
 
-    v is divided by 1 - y/n, which makes the factor exactly 1 for independent, equally weighted turns at any
-    rate. The factor is never below the one for independent rows (no credit for a negative intraclass
-    correlation), and s_pool never below `kish` pooled: an event that was not seen may carry any weight.
-    Always > 0.
+    e = y (1 - y/n) is the variance that y would have with independent, equally weighted turns, so the factor is
+    exactly 1 for these at any rate; it is also what v is worth as evidence: y events at a low rate, n - y
+    non-events near a rate of 1, nothing where all turns agree. The factor is never below the one for
+    independent rows (no credit for a negative intraclass correlation), and s_pool never below `kish` pooled: an
+    event that was not seen may carry any weight. Always > 0.
     """
-    rest = np.where(n > 0, 1 - y / np.maximum(n, 1), 1.0)
-    usable = rest > 1e-9
-    rest = np.where(usable, rest, 1.0)
+    e = y * np.clip(1 - y / np.maximum(n, 1), 0.0, 1.0)
+    # Where all turns agree, rounding alone would be left over.
+    e = np.where(e > 1e-9 * np.maximum(y, 1), e, 0.0)
     pools = int(pool.max()) + 1 if len(pool) else 0
-    events = np.where(usable, y, 0.0)
 
     def pooled(values: np.ndarray, base: np.ndarray) -> np.ndarray:
         top = np.bincount(pool, weights=values, minlength=pools)
@@ -132,9 +140,9 @@ def variance_factors(
     s_kish = pooled(kish * n, n.astype(float))
     factors = []
     for v in (v_clustered, v_independent):
-        v = np.where(usable, v / rest, 0.0)
-        s_pool = np.maximum(pooled(v, events), s_kish)
-        factors.append((v + POOL_EVENTS * s_pool) / (events + POOL_EVENTS))
+        v = np.where(e > 0, v, 0.0)
+        s_pool = np.maximum(pooled(v, e), s_kish)
+        factors.append((v + POOL_EVENTS * s_pool) / (e + POOL_EVENTS))
     return np.maximum(*factors)
 
 

@@ -2,8 +2,8 @@
 
 The measures are METHOD.md's: SME on Jeffreys-smoothed rates beside its noise floor, the binomial log score
 beside the "no change" baseline's, direction, and whether the observed count fell in the predicted interval.
-Aggregates over categories (medians, shares of correct directions) are the dbt marts' business, not this
-module's.
+Not here: aggregates over categories. SMEs are summarised in `summary`, because their noise floor needs the counts;
+everything that is a count or a mean of rows (directions, shares, log scores) is in the dbt marts.
 """
 
 import numpy as np
@@ -19,11 +19,11 @@ from depsim_dagster.estimation.comparison import (
     rise_probability,
     sme,
 )
+from depsim_dagster.estimation.counts import PER, as_floats, design_effects, weighted_counts
 from depsim_dagster.estimation.coverage import detectable_rate
 from depsim_dagster.estimation.forecast import prediction_interval
 from depsim_dagster.estimation.inputs import EstimationError, as_counts, require_columns
 from depsim_dagster.estimation.noise_floor import NOISE_DRAWS, sme_noise_floor
-from depsim_dagster.estimation.rates import PER
 
 COMPARABLE_EVENTS = 10
 
@@ -43,7 +43,7 @@ CALIBRATION_COLUMNS = (
     "model", "deployment", "category", "category_group",
     "forecast_k", "forecast_n", "forecast_per_100k", "forecast_lower_per_100k", "forecast_upper_per_100k",
     "observed_k", "observed_n", "observed_per_100k", "observed_lower_per_100k", "observed_upper_per_100k",
-    "observed_missing",
+    "observed_missing", "forecast_design_effect", "observed_design_effect",
     "predecessor_sim_k", "predecessor_sim_n", "predecessor_sim_per_100k",
     "predecessor_production_k", "predecessor_production_n", "predecessor_production_per_100k",
     "predicted_count_lower", "predicted_count_upper", "observed_in_prediction",
@@ -105,12 +105,12 @@ def score_forecast(
     """
     table = _joined(forecast, observed)
     # 1 the forecast, 2 the outcome, 0 the predecessor's production: weighted counts, turns, design effects.
-    x1, n1 = _counts(table["rate_per_100k"], table["n"]), _numbers(table["n"])
-    d1 = _effects(table["design_effect"])
-    x2, n2 = _counts(table["observed_per_100k"], table["observed_n"]), _numbers(table["observed_n"])
-    d2 = _effects(table["observed_design_effect"])
-    n0 = _numbers(table["predecessor_production_n"])
-    x0 = _counts(table["predecessor_production_rate_per_100k"], n0)
+    x1, n1 = weighted_counts(table["rate_per_100k"], table["n"]), as_floats(table["n"])
+    d1 = design_effects(table["design_effect"])
+    x2, n2 = weighted_counts(table["observed_per_100k"], table["observed_n"]), as_floats(table["observed_n"])
+    d2 = design_effects(table["observed_design_effect"])
+    n0 = as_floats(table["predecessor_production_n"])
+    x0 = weighted_counts(table["predecessor_production_rate_per_100k"], n0)
 
     smoothed, smoothed_observed = jeffreys_rate(x1, n1), jeffreys_rate(x2, n2)
     smoothed_old = jeffreys_rate(x0, n0)
@@ -118,8 +118,8 @@ def score_forecast(
     floor_median, floor_p90 = sme_noise_floor(x1, n1, x2, n2, noise_draws, seed, d1, d2)
     forecast_direction = direction(_per_turn(x1, n1), _per_turn(x0, n0))
     observed_direction = direction(_per_turn(x2, n2), _per_turn(x0, n0))
-    sim_n = _numbers(table["predecessor_sim_n"])
-    sim = _counts(table["predecessor_sim_rate_per_100k"], sim_n)
+    sim_n = as_floats(table["predecessor_sim_n"])
+    sim = weighted_counts(table["predecessor_sim_rate_per_100k"], sim_n)
     paired_direction = direction(_per_turn(x1, n1), _per_turn(sim, sim_n))
     called = np.nan_to_num(forecast_direction * observed_direction) != 0
     pair = (n1 > 0) & (n0 > 0)
@@ -132,6 +132,7 @@ def score_forecast(
         "rate_per_100k": "forecast_per_100k",
         "lower_per_100k": "forecast_lower_per_100k",
         "upper_per_100k": "forecast_upper_per_100k",
+        "design_effect": "forecast_design_effect",
         "predecessor_sim_rate_per_100k": "predecessor_sim_per_100k",
         "predecessor_production_rate_per_100k": "predecessor_production_per_100k",
     }
@@ -141,18 +142,22 @@ def score_forecast(
         "predecessor_production",
     ):  # absent for the first deployment of a study
         for count in ("k", "n"):
-            out[f"{predecessor}_{count}"] = _nullable(_numbers(out[f"{predecessor}_{count}"]), "Int64")
-        out[f"{predecessor}_per_100k"] = _numbers(out[f"{predecessor}_per_100k"])
+            out[f"{predecessor}_{count}"] = _nullable(as_floats(out[f"{predecessor}_{count}"]), "Int64")
+        out[f"{predecessor}_per_100k"] = as_floats(out[f"{predecessor}_per_100k"])
     out["predicted_count_lower"], out["predicted_count_upper"] = (
         _nullable(lower, "Int64"),
         _nullable(upper, "Int64"),
     )
-    inside = np.where(np.isnan(lower), np.nan, (x2 >= lower) & (x2 <= upper))
+    # The predicted counts are whole; a weighted count of 5.02 is the count 5.
+    whole = np.rint(x2)
+    inside = np.where(np.isnan(lower), np.nan, (whole >= lower) & (whole <= upper))
     out["observed_in_prediction"] = _nullable(inside, "boolean")
     out["sme"] = sme(smoothed, smoothed_observed)
     out["sme_noise_floor_median"], out["sme_noise_floor_p90"] = floor_median, floor_p90
     out["baseline_sme"] = sme(smoothed_old, smoothed_observed)
-    out["comparable"] = comparable(_numbers(table["k"]), _numbers(table["observed_k"])) & (n1 > 0) & (n2 > 0)
+    out["comparable"] = (
+        comparable(as_floats(table["k"]), as_floats(table["observed_k"])) & (n1 > 0) & (n2 > 0)
+    )
     out["log_score"] = log_score(x2, n2, smoothed)
     out["baseline_log_score"] = log_score(x2, n2, smoothed_old)
     out["observed_ratio"] = smoothed_observed / smoothed_old
@@ -214,23 +219,6 @@ def _joined(forecast: pd.DataFrame, observed: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(keys, ignore_index=True)
 
 
-def _numbers(values: pd.Series) -> np.ndarray:
-    return pd.Series(values).to_numpy(dtype=float, na_value=np.nan)
-
-
-def _effects(values: pd.Series) -> np.ndarray:
-    """Design effects; 1 where there is none (n = 0)."""
-    effects = _numbers(values)
-    return np.where(np.isfinite(effects) & (effects > 0), effects, 1.0)
-
-
-def _counts(rate_per_100k: pd.Series, n: ArrayLike) -> np.ndarray:
-    """rate * n, snapped to the whole number that it is when weights are equal."""
-    counts = _numbers(rate_per_100k) * np.asarray(_numbers(n), dtype=float) / PER
-    whole = np.rint(counts)
-    return np.where(np.abs(counts - whole) < 1e-6 * np.maximum(whole, 1), whole, counts)
-
-
 def _per_turn(counts: np.ndarray, n: np.ndarray) -> np.ndarray:
     return np.divide(counts, n, out=np.full(len(counts), np.nan), where=n > 0)
 
@@ -244,7 +232,7 @@ def _prediction_intervals(
     tau: pd.Series,
     level: pd.Series,
 ) -> tuple[np.ndarray, np.ndarray]:
-    tau, level = _numbers(tau), _numbers(level)
+    tau, level = as_floats(tau), as_floats(level)
     bounds = np.full((2, len(x1)), np.nan)
     for i in np.flatnonzero((n1 > 0) & (n2 > 0)):
         bounds[:, i] = prediction_interval(x1[i], n1[i], n2[i], tau[i], level[i], d1[i], d2[i])

@@ -9,7 +9,7 @@ from depsim_dagster.errors import text_free
 from depsim_dagster.grading.labelling import Labelling, label_turns
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.grading.turns import production_turns, simulated_turns
-from depsim_dagster.lake import LakeTable
+from depsim_dagster.lake import LakeTable, partition_label
 from depsim_dagster.partitions import StudyPartitions, week_and_model
 from depsim_dagster.progress import call_progress
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
@@ -86,7 +86,7 @@ def _definition(table: LakeTable) -> dict[str, Any]:
 
 
 def _published(study: Study, table: LakeTable, partition: dict[str, str], labelling: Labelling):
-    with text_free(f"{table.name}{partition}"):
+    with text_free(partition_label(table.name, partition)):
         manifest = study.lake.write(table, partition, labelling.rows)
         labels = study.lake.read(table, partition, columns=["category", "status", "flagged"]).to_pandas()
     counts = (

@@ -5,11 +5,16 @@ Each returns one label a piece of evidence: True, False, or None where it has no
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from depsim_dagster.config import GraderConfig, StudyConfig
@@ -63,7 +68,7 @@ def _python_grader(where: str, name: str, function: Callable[[Evidence], bool | 
                 raise GradingError(
                     f"{where}: grader `{name}` raised {type(error).__name__} on turn {item.turn_id}; correct the function"
                 ) from None
-            if flagged not in (True, False, None):
+            if flagged is not None and not isinstance(flagged, bool | np.bool_):
                 raise GradingError(
                     f"{where}: grader `{name}` returned {type(flagged).__name__} on turn {item.turn_id}; return True, False or None"
                 )
@@ -80,23 +85,35 @@ def _function(study: StudyConfig, where: str, reference: str) -> Callable[[Evide
             f"{where}.function: `{reference}` must be `module:function` or `file.py:function`"
         )
     try:
-        if module_name.endswith(".py"):
-            path = study.path(module_name)
-            spec = importlib.util.spec_from_file_location(f"depsim_study_{path.stem}", path)
-            if spec is None or spec.loader is None:
-                raise ImportError(module_name)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(module_name)
-    except (ImportError, OSError, SyntaxError) as error:
+        module = (
+            _module_of_file(study.path(module_name))
+            if module_name.endswith(".py")
+            else importlib.import_module(module_name)
+        )
+    except Exception as error:  # what the user's module does when it is loaded
         raise ConfigurationError(
-            f"{where}.function: cannot load {module_name} ({type(error).__name__})"
+            f"{where}.function: cannot load {module_name} ({type(error).__name__}: {error})"
         ) from None
     function = getattr(module, attribute, None)
     if not callable(function):
         raise ConfigurationError(f"{where}.function: {module_name} has no function `{attribute}`")
     return function
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    """The module in a file of the study's folder, read anew each time."""
+    name = f"depsim_study_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up while it is loaded
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def _recorded_grader(study: StudyConfig, name: str, grader: GraderConfig) -> CodeGrader:
@@ -110,13 +127,17 @@ def _recorded_grader(study: StudyConfig, name: str, grader: GraderConfig) -> Cod
         identifier(source.columns.answer),
         identifier(label_column),
     )
-    # Hashes instead of texts: the table stays small and holds no conversation.
+    # Hashes instead of texts: the table stays small and holds no conversation. `nan` is how data frames write "none".
+    # Equal answers with different labels have none.
     connection.execute(f"""
         create table labels as
-        select sha256({prompt}) as prompt_hash, model_name, sha256({answer}) as answer_hash,
-               case when min(try_cast({column} as double)) = max(try_cast({column} as double))
-                    then min(try_cast({column} as double)) = 1 end as flagged
-        from ({query}) where try_cast({column} as double) is not null
+        with numbers as (
+            select sha256({prompt}) as prompt_hash, model_name, sha256({answer}) as answer_hash,
+                   nullif(try_cast({column} as double), 'nan'::double) as label
+            from ({query})
+        )
+        select prompt_hash, model_name, answer_hash, case when min(label) = max(label) then min(label) = 1 end as flagged
+        from numbers where label is not null
         group by all
     """)
     if connection.execute("select count(*) from labels").fetchall()[0][0] == 0:

@@ -21,11 +21,12 @@ class Evidence:
 
     @property
     def target_text(self) -> str:
-        """The assistant's text of the target turn."""
+        """The assistant's text of the target turn. A refusal that the API gives in a field of its own is text too."""
         return "\n".join(
             text
             for message in self.target_turn
-            if message.get("role") == "assistant" and (text := message.get("content"))
+            if message.get("role") == "assistant"
+            and (text := message.get("content") or message.get("refusal"))
         )
 
     @property

@@ -1,13 +1,15 @@
 """The measurement stack: everything that decides what a label means, as one document and one hash.
 
 Two rates may be compared only under the same stack. The hash covers taxonomy, rubrics, grader prompts and models,
-de-identification and its gates, sampling rules and the replay environment; it leaves out what cannot change a label,
-such as an endpoint's address.
+the code of python graders and the content of recorded labels, de-identification and its gates, sampling rules and the
+replay environment; it leaves out what cannot change a label, such as an endpoint's address or where a file lies.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 from depsim_dagster.config import GraderConfig, StudyConfig
@@ -15,6 +17,7 @@ from depsim_dagster.grading.rubric_prompt import INSTRUCTIONS, PROMPT_VERSION
 from depsim_dagster.grading.taxonomy import Taxonomy
 from depsim_dagster.lake import file_digest
 from depsim_dagster.replay.requests import canonical_json
+from depsim_dagster.traffic.readers import matching_files
 
 
 def measurement_stack(
@@ -23,7 +26,9 @@ def measurement_stack(
     """The stack as a JSON-able document."""
     return {
         "taxonomy": taxonomy.model_dump(mode="json"),
-        "graders": {name: _grader(study, grader) for name, grader in sorted(study.grading.graders.items())},
+        "graders": {
+            name: _grader(study, name, grader) for name, grader in sorted(study.grading.graders.items())
+        },
         "grader_prompt": {"version": PROMPT_VERSION, "instructions": INSTRUCTIONS},
         "deidentification": {
             "engine": study.deidentification.engine,
@@ -39,9 +44,26 @@ def stack_hash(stack: dict[str, Any]) -> str:
     return hashlib.sha256(canonical_json(stack).encode()).hexdigest()[:32]
 
 
-def _grader(study: StudyConfig, grader: GraderConfig) -> dict[str, Any]:
+def _grader(study: StudyConfig, name: str, grader: GraderConfig) -> dict[str, Any]:
     described = grader.model_dump(mode="json", exclude_none=True)
-    module = (grader.function or "").rpartition(":")[0]
-    if module.endswith(".py") and study.path(module).is_file():
-        described["source"] = file_digest(study.path(module))
+    source = _source_file(study, grader.function or "")
+    if source is not None:
+        described["source"] = file_digest(source)
+    if grader.recorded is not None:
+        files = matching_files(study, grader.recorded.files, f"grading.graders.{name}.recorded.files")
+        described["recorded"]["files"] = sorted(file_digest(file) for file in files)
     return described
+
+
+def _source_file(study: StudyConfig, function: str) -> Path | None:
+    """The file with the code of a python grader; None where there is none, which is an error when it is called."""
+    module = function.rpartition(":")[0]
+    if module.endswith(".py"):
+        file = study.path(module)
+    else:
+        try:
+            spec = importlib.util.find_spec(module) if module else None
+        except (ImportError, ValueError):
+            spec = None
+        file = Path(spec.origin or "") if spec is not None else Path()
+    return file if file.is_file() else None

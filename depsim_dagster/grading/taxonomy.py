@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from depsim_dagster.config import StudyConfig
-from depsim_dagster.errors import ConfigurationError
+from depsim_dagster.yaml_document import listed, read_yaml, validation_problems
 
 DEFAULT_TAXONOMY = Path(__file__).with_name("taxonomy.yaml")
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -46,35 +46,34 @@ def load_taxonomy(study: StudyConfig) -> Taxonomy:
     """The study's taxonomy, with every category's grader resolved.
 
     Raises:
-        ConfigurationError: the file is missing or malformed, an id is listed twice, or a category has no grader.
+        ConfigurationError: the file is missing or malformed, an id is listed twice, or a category has no grader; the
+            message lists every problem.
     """
     named = study.grading.taxonomy
     path = DEFAULT_TAXONOMY if named == "default" else study.path(named)
+    raw = read_yaml(
+        path,
+        f"no such file; correct grading.taxonomy in {study.file}: `default` or the path of a taxonomy file",
+    )
     try:
-        taxonomy = Taxonomy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"{study.file}: grading.taxonomy: no file {path}; give `default` or an existing path"
-        ) from None
-    except yaml.YAMLError:
-        raise ConfigurationError(f"{path}: not valid YAML") from None
+        taxonomy = Taxonomy.model_validate(raw)
     except ValidationError as error:
-        lines = [
-            f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            for problem in error.errors(include_url=False, include_input=False)
-        ]
-        raise ConfigurationError("\n".join(lines)) from None
-    seen: set[str] = set()
+        raise listed(path, validation_problems(error, Taxonomy)) from None
+    problems = []
+    ids = Counter(category.id for category in taxonomy.categories)
+    problems += [f"category `{name}` is listed twice" for name, count in ids.items() if count > 1]
     resolved = []
     for category in taxonomy.categories:
-        if category.id in seen:
-            raise ConfigurationError(f"{path}: category `{category.id}` is listed twice")
-        seen.add(category.id)
         grader = category.grader or study.grading.default_grader
         if grader not in study.grading.graders:
-            raise ConfigurationError(
-                f"{path}: category `{category.id}`: grader `{grader}` is not one of {sorted(study.grading.graders)}; "
-                f"name one here or set grading.default_grader in {study.file}"
+            known = ", ".join(sorted(study.grading.graders))
+            problems.append(
+                f"category `{category.id}`: grader `{grader}` is not one of {known}; name one here"
+                if category.grader
+                else f"category `{category.id}` names no grader (one of {known}); name one here or set "
+                f"grading.default_grader in {study.file}"
             )
         resolved.append(category.model_copy(update={"grader": grader}))
+    if problems:
+        raise listed(path, problems)
     return taxonomy.model_copy(update={"categories": tuple(resolved)})

@@ -20,7 +20,7 @@ from depsim_dagster.marts.lake_files import PublishedLake, duckdb_glob
 from depsim_dagster.marts.project import dbt_project_dir
 
 MARTS = ("taxonomy_coverage", "directional_accuracy", "rate_calibration")
-REQUIRED_TABLES = ("registered_forecasts", "post_release_calibration")
+REQUIRED_TABLES = ("registered_forecasts", "post_release_calibration", "calibration_summary")
 LAKE_TABLES = (*REQUIRED_TABLES, "rate_estimates", "observed_rates")
 
 # dbt keeps its flags, adapters and in-memory database in module globals: one invocation at a time per
@@ -77,7 +77,7 @@ def build_marts(
 ) -> MartsBuild:
     """Run the dbt project over these files and publish `<mart>.parquet` into `marts_location`.
 
-    lake_tables: {table: [file, ...]}; registered_forecasts and post_release_calibration must have rows,
+    lake_tables: {table: [file, ...]}; the REQUIRED_TABLES must have rows,
         rate_estimates and observed_rates may be left out (their week counts are then 0).
     unit_tests: also run dbt's unit tests of the SQL, which do not look at the data.
     Raises LakeError for a missing or empty table, MartsError if a model or a test fails.

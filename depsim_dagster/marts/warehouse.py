@@ -15,6 +15,7 @@ NUMBER_TABLES = (
     "observed_rates",
     "registered_forecasts",
     "post_release_calibration",
+    "calibration_summary",
     "graded_labels",
     "production_labels",
     "sampling_funnel",

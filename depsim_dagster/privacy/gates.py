@@ -19,7 +19,8 @@ from depsim_dagster import __version__
 from depsim_dagster.config import WEEK, StudyConfig
 from depsim_dagster.errors import GateError
 from depsim_dagster.lake import GateMark, Lake, Manifest, Quarantined, partition_label
-from depsim_dagster.privacy.suites import read_suite, suite_version
+from depsim_dagster.privacy.consent import consent_holds
+from depsim_dagster.privacy.suites import read_suite, suite_file
 from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC
 
 GATED_COLUMNS = (
@@ -60,22 +61,25 @@ class GateReport:
 
     @property
     def success(self) -> bool:
-        return all(finding.success for finding in self.findings)
+        return bool(self.findings) and all(finding.success for finding in self.findings)
 
 
 def gated_frame(
     quarantined: Quarantined, sampled: pd.DataFrame, study: StudyConfig, week: dt.date
 ) -> pd.DataFrame:
-    """What the gates see: the partition without its text, with the classes recomputed apart from the sampling SQL.
+    """What the gates see: the partition without its text, with classes and consent recomputed apart from the sampling SQL.
 
     `sampled` has the columns turn_id and conversation_id of the sample that the partition was made from.
     """
-    frame = quarantined.read().select(list(GATED_COLUMNS)).to_pandas()
+    frame = quarantined.read(columns=list(GATED_COLUMNS)).to_pandas()
+    now = study.traffic.as_of or dt.datetime.now(dt.UTC)
     exclude = study.sampling.exclude
+    unknown_class = ~frame["account_class"].isin(["consumer", "employee", "enterprise"])
     classes = pd.Series("none", index=frame.index)
     for on, name, condition in (
         (exclude.attachments, "attachment", frame["has_attachment"]),
         (exclude.api, "api", frame["surface"] != "chat"),
+        (exclude.enterprise or exclude.employees, "unknown_account_class", unknown_class),
         (exclude.enterprise, "enterprise", frame["account_class"] == "enterprise"),
         (exclude.employees, "employee", frame["account_class"] == "employee"),
         (exclude.temporary_chats, "temporary_chat", frame["temporary"]),
@@ -83,11 +87,13 @@ def gated_frame(
         if on:
             classes = classes.mask(condition.astype(bool), name)
     start = pd.Timestamp(week, tz="UTC")
+    pairs = pd.MultiIndex.from_frame(sampled[["turn_id", "conversation_id"]])
     return frame.assign(
         excluded_class=classes,
+        consent_holds=consent_holds(study, zip(frame["user_id"], frame["sent_at"], strict=True), now),
         decided_before_now=frame["consent_decided_at"] <= pd.Timestamp.now("UTC"),
         in_week=(frame["sent_at"] >= start) & (frame["sent_at"] < start + pd.Timedelta(WEEK)),
-        sampled=frame["turn_id"].isin(sampled["turn_id"]),
+        sampled=pd.MultiIndex.from_frame(frame[["turn_id", "conversation_id"]]).isin(pairs),
         complete=len(frame) == len(sampled),
     ).drop(columns=["sent_at"])
 
@@ -98,9 +104,16 @@ def run_gate(suite: str, frame: pd.DataFrame) -> GateReport:
     Only an allow-list of fields is copied out of Great Expectations' result: the rest can quote values.
     """
     context, gx = _context()
-    definition = read_suite(suite)
-    batch = _batch(context).get_batch(batch_parameters={"dataframe": frame})
-    result = batch.validate(gx.ExpectationSuite(**definition), result_format="BASIC")
+    definition, version = read_suite(suite)
+    try:
+        batch = _batch(context).get_batch(batch_parameters={"dataframe": frame})
+        result = batch.validate(gx.ExpectationSuite(**definition), result_format="BASIC")
+    except (
+        Exception
+    ) as error:  # an expectation that Great Expectations does not know, or not with these arguments
+        raise GateError(
+            f"{suite_file(suite)}: Great Expectations cannot run this suite ({type(error).__name__}); restore the file"
+        ) from None
     findings = tuple(
         Finding(
             expectation=outcome.expectation_config.type,
@@ -112,9 +125,9 @@ def run_gate(suite: str, frame: pd.DataFrame) -> GateReport:
     )
     if len(findings) != len(definition["expectations"]):
         raise GateError(
-            f"gate suite `{suite}`: {len(definition['expectations'])} expectations, {len(findings)} results; the suite is damaged"
+            f"{suite_file(suite)}: {len(definition['expectations'])} expectations, {len(findings)} results; restore the file"
         )
-    return GateReport(suite, suite_version(suite), findings)
+    return GateReport(suite, version, findings)
 
 
 def run_gates(quarantined: Quarantined, frame: pd.DataFrame) -> list[GateReport]:

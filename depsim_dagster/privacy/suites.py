@@ -17,7 +17,7 @@ def suite_file(name: str) -> Path:
 
 def suite_version(name: str) -> str:
     """SHA-256 of the suite's file: a changed suite is another version."""
-    return hashlib.sha256(suite_file(name).read_bytes()).hexdigest()
+    return _version(_content(name))
 
 
 def suite_versions() -> dict[str, str]:
@@ -28,16 +28,39 @@ def suite_versions() -> dict[str, str]:
     }
 
 
-def read_suite(name: str) -> dict[str, Any]:
-    """The suite as Great Expectations takes it.
+def read_suite(name: str) -> tuple[dict[str, Any], str]:
+    """The suite as Great Expectations takes it, and the version that was read.
 
     Raises:
-        GateError: the file is missing or is not a suite.
+        GateError: the file is missing, is not a suite, or expects nothing.
     """
+    content = _content(name)
     try:
-        suite = json.loads(suite_file(name).read_bytes())
-        return {key: suite[key] for key in ("name", "meta", "expectations")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        suite = json.loads(content)
+        definition = {key: suite[key] for key in ("name", "meta", "expectations")}
+        whole = definition["name"] == name and all(
+            isinstance(expectation["type"], str) and isinstance(expectation["kwargs"], dict)
+            for expectation in definition["expectations"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
         raise GateError(
             f"{suite_file(name)}: not a gate suite ({type(error).__name__}); restore the file"
         ) from None
+    if not whole or not definition["expectations"]:
+        raise GateError(
+            f"{suite_file(name)}: not the gate suite `{name}`, or it expects nothing; restore the file"
+        )
+    return definition, _version(content)
+
+
+def _content(name: str) -> bytes:
+    try:
+        return suite_file(name).read_bytes()
+    except OSError as error:
+        raise GateError(
+            f"{suite_file(name)}: no gate suite ({type(error).__name__}); restore the file"
+        ) from None
+
+
+def _version(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

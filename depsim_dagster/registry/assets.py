@@ -8,13 +8,17 @@ from depsim_dagster.asset_metadata import markdown, partition_metadata, rates_ma
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.partitions import StudyPartitions
-from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows
-from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION, REGISTERED_FORECASTS
+from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows, summary_rows
+from depsim_dagster.registry.schema import (
+    CALIBRATION_SUMMARY,
+    POST_RELEASE_CALIBRATION,
+    REGISTERED_FORECASTS,
+)
 from depsim_dagster.registry.seal import seal
 
 
 def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
-    """registered_forecasts and post_release_calibration, partitioned by candidate."""
+    """registered_forecasts and post_release_calibration, partitioned by candidate, and calibration_summary."""
 
     # A candidate's window is a handful of week × model partitions; Dagster orders against all of them.
     def after_all(name: str) -> dg.AssetDep:
@@ -66,7 +70,6 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         rows = calibration_rows(study, model)
         manifest = study.lake.write(POST_RELEASE_CALIBRATION, {"model": model}, rows)
         scores = rows.to_pandas()
-        comparable = scores[scores["comparable"]]
         called = scores["direction_correct"].dropna()
         table = scores.sort_values("observed_per_100k", ascending=False)[
             [
@@ -80,17 +83,42 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
                 "observed_in_prediction",
             ]
         ].round(2)
-        metadata = partition_metadata(manifest, study.config.sandbox) | {
-            "rates": markdown(table),
-            "comparable_categories": len(comparable),
-            "directions_right": f"{int(called.sum())} of {len(called)}",
-        }
-        if len(comparable):
-            metadata |= {
-                "sme_median": float(comparable["sme"].median()),
-                "sme_noise_floor_median": float(comparable["sme_noise_floor_median"].median()),
-                "sme_worst": float(comparable["sme"].max()),
+        return dg.MaterializeResult(
+            metadata=partition_metadata(manifest, study.config.sandbox)
+            | {
+                "rates": markdown(table),
+                "comparable_categories": int(scores["comparable"].sum()),
+                "directions_right": f"{int(called.sum())} of {len(called)}",
             }
-        return dg.MaterializeResult(metadata=metadata)
+        )
 
-    return [registered_forecasts, post_release_calibration]
+    @dg.asset(
+        name=CALIBRATION_SUMMARY.name,
+        deps=[POST_RELEASE_CALIBRATION.name],
+        group_name="registry",
+        description=CALIBRATION_SUMMARY.description,
+        kinds={"python", "parquet"},
+        metadata=table_metadata(CALIBRATION_SUMMARY),
+        required_resource_keys={"study"},
+    )
+    def calibration_summary(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        study = context.resources.study.study
+        rows = summary_rows(study)
+        manifest = study.lake.write(CALIBRATION_SUMMARY, {}, rows)
+        shown = rows.to_pandas()[
+            [
+                "model",
+                "category_group",
+                "comparable_categories",
+                "sme_median",
+                "sme_median_noise_floor",
+                "sme_median_noise_floor_p90",
+                "baseline_sme_median",
+                "sme_worst",
+            ]
+        ].round(2)
+        return dg.MaterializeResult(
+            metadata=partition_metadata(manifest, study.config.sandbox) | {"summary": markdown(shown)}
+        )
+
+    return [registered_forecasts, post_release_calibration, calibration_summary]

@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute
 
 from depsim_dagster.config import StudyConfig
-from depsim_dagster.errors import RegistryError
+from depsim_dagster.errors import GradingError, RegistryError
 from depsim_dagster.estimation.rates import estimate_rates
 from depsim_dagster.estimation.scoring import score_forecast
+from depsim_dagster.estimation.summary import calibration_summary
 from depsim_dagster.grading.labelling import one_stack
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, LakeTable, Manifest
-from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
+from depsim_dagster.registry.schema import CALIBRATION_SUMMARY, POST_RELEASE_CALIBRATION
 from depsim_dagster.registry.seal import labels_digest, verified_forecast
 from depsim_dagster.study import Study
 
@@ -28,10 +29,12 @@ COUNTED = ["k", "n", "rate_per_100k"]
 def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
     """The forecast of `model`, pooled over the weeks of its forecast window: REGISTERED_FORECASTS without a seal.
 
-    A week of the window without labels is left out, and `forecast_weeks` says which were used.
+    A week of the window without labels is left out, and `forecast_weeks` says which were used. The predecessor is
+    pooled over the same weeks, because the two are compared on the same prefixes. `today` decides `kind`.
 
     Raises:
         RegistryError: no week of the window has labels of the candidate.
+        GradingError: the labels were not all made under the study's measurement stack.
     """
     config, lake = study.config, study.lake
     deployment = config.deployment(model)
@@ -45,14 +48,25 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
         lake, GRADED_LABELS, [{"week": week, "model": model} for week in weeks], predecessor
     )
     if not used:
+        if not weeks:
+            raise RegistryError(
+                f"{model}: no week of the study lies before its release ({deployment.released}), so there is nothing to "
+                f"forecast it from; let weeks.first in {config.file} be earlier"
+            )
         raise RegistryError(
-            f"{model}: no labels in its forecast window ({', '.join(weeks) or 'no week of the study lies before the release'}); materialise "
+            f"{model}: no labels on {predecessor}'s traffic in its forecast window ({', '.join(weeks)}); materialise "
             f"graded_labels for these weeks and {model} first"
         )
+    used_weeks = [manifest.partition["week"] for manifest in used]
     same_prefixes, beside = _labels(
-        lake, GRADED_LABELS, [{"week": week, "model": predecessor} for week in weeks], predecessor
+        lake, GRADED_LABELS, [{"week": week, "model": predecessor} for week in used_weeks], predecessor
     )
     stack = one_stack(pa.concat_tables([candidate, same_prefixes]), f"forecast of {model}")
+    if stack != study.stack_hash:
+        raise GradingError(
+            f"forecast of {model}: its labels were made under measurement stack {stack[:12]} and the study's is now "
+            f"{study.stack_hash[:12]}; materialise graded_labels of these weeks again, so that the outcome is graded like the forecast"
+        )
     rates = _pooled(candidate, config).merge(
         _pooled(same_prefixes, config)[["category", *COUNTED]].rename(
             columns={name: f"predecessor_sim_{name}" for name in COUNTED}
@@ -66,7 +80,7 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
         deployment=predecessor,
         category_group=rates["category"].map(study.taxonomy.groups()),
         released_at=str(deployment.released),
-        forecast_weeks=[[manifest.partition["week"] for manifest in used]] * len(rates),
+        forecast_weeks=[used_weeks] * len(rates),
         tau=config.estimation.tau,
         # Only a forecast that is sealed before the release is a registered one.
         kind="registered" if today < deployment.released else "retrospective",
@@ -81,17 +95,20 @@ def calibration_rows(study: Study, model: str) -> pa.Table:
 
     Raises:
         RegistryError: there is no outcome yet, or the forecast was edited after sealing.
+        GradingError, EstimationError: forecast and outcome were not graded by one measurement stack.
     """
     config, lake = study.config, study.lake
     forecast = verified_forecast(lake, model).to_pandas()
-    predecessor = config.deployment(model).predecessor
+    # What was forecast is what was sealed, even when the study file says something else by now.
+    predecessor = forecast["deployment"].iloc[0]
+    before = [{"week": week} for week in forecast["forecast_weeks"].iloc[0]]
     after = [{"week": str(week)} for week in config.observation_weeks(model)]
-    before = [{"week": str(week)} for week in config.forecast_weeks(model)]
     outcome, used = _labels(lake, PRODUCTION_LABELS, after, model)
-    if not used or not outcome.num_rows:
+    if not used:
+        window = ", ".join(week["week"] for week in after) or "no week of the study"
         raise RegistryError(
-            f"{model}: no production labels in its observation window ({', '.join(week['week'] for week in after) or 'no week of the study'}); "
-            "materialise production_labels for these weeks first"
+            f"{model}: no production labels in its observation window ({window}); materialise production_labels for "
+            "these weeks first"
         )
     baseline, _ = _labels(lake, PRODUCTION_LABELS, before, predecessor)
     one_stack(pa.concat_tables([outcome, baseline]), f"observation of {model}")
@@ -104,6 +121,19 @@ def calibration_rows(study: Study, model: str) -> pa.Table:
     forecast = forecast.merge(old, on="category", how="left")
     scored = score_forecast(forecast, observed, seed=config.seed)
     return pa.Table.from_pandas(scored, schema=POST_RELEASE_CALIBRATION.schema, preserve_index=False)
+
+
+def summary_rows(study: Study) -> pa.Table:
+    """All scored candidates summarised: CALIBRATION_SUMMARY; empty while none is scored."""
+    lake = study.lake
+    scored = [
+        lake.read(POST_RELEASE_CALIBRATION, manifest.partition)
+        for manifest in lake.published(POST_RELEASE_CALIBRATION)
+    ]
+    if not scored:
+        return CALIBRATION_SUMMARY.schema.empty_table()
+    summary = calibration_summary(pa.concat_tables(scored).to_pandas(), seed=study.config.seed)
+    return pa.Table.from_pandas(summary, schema=CALIBRATION_SUMMARY.schema, preserve_index=False)
 
 
 def _labels(

@@ -96,6 +96,18 @@ POST_RELEASE_CALIBRATION = LakeTable(
             *_counted_rate("forecast_", "forecast (X→Y)", interval=True),
             *_counted_rate("observed_", "production after the release", interval=True),
             field("observed_missing", pa.int64(), "observed target turns without a label", unit=TURNS),
+            field(
+                "forecast_design_effect",
+                pa.float64(),
+                "forecast: variance relative to independent turns of equal weight",
+                nullable=True,
+            ),
+            field(
+                "observed_design_effect",
+                pa.float64(),
+                "production after the release: variance relative to independent turns of equal weight",
+                nullable=True,
+            ),
             *_counted_rate("predecessor_sim_", "predecessor on the same prefixes (Y→Y)", nullable=True),
             *_counted_rate(
                 "predecessor_production_",
@@ -203,4 +215,39 @@ POST_RELEASE_CALIBRATION = LakeTable(
         ]
     ),
     ("model",),
+)
+
+
+def _ratio(name: str, meaning: str) -> pa.Field:
+    return field(name, pa.float64(), meaning, nullable=True, unit="ratio")
+
+
+CALIBRATION_SUMMARY = LakeTable(
+    "calibration_summary",
+    "The study's error in one number per candidate and group, beside what a perfect forecast would show.",
+    pa.schema(
+        [
+            field("model", pa.string(), "the candidate X, or all"),
+            field("category_group", pa.string(), "group of categories, or all"),
+            field("kind", pa.string(), "registered or retrospective; never pooled"),
+            field("stack_hash", pa.string(), "measurement stack of the labels; never pooled"),
+            field("sandbox", pa.bool_(), "a synthetic world answered or graded; never pooled"),
+            field("categories", pa.int64(), "scored pairs of candidate and category", unit="pairs"),
+            field(
+                "comparable_categories",
+                pa.int64(),
+                "pairs with ten events or more in forecast and observation together; the statistics are over these",
+                unit="pairs",
+            ),
+            _ratio("sme_median", "median SME"),
+            _ratio("sme_median_noise_floor", "median of the median SME that a perfect forecast would show"),
+            _ratio("sme_median_noise_floor_p90", "90th percentile of the same"),
+            _ratio("baseline_sme_median", "median SME of predicting no change"),
+            _ratio("sme_p90", "90th percentile of the SMEs"),
+            _ratio("sme_worst", "largest SME"),
+            field("sme_worst_category", pa.string(), "category of the largest SME", nullable=True),
+            field("sme_worst_model", pa.string(), "candidate of the largest SME", nullable=True),
+        ]
+    ),
+    (),
 )

@@ -2,7 +2,8 @@
 
 The rule is enforced in the data: while production labels of the candidate exist, its forecast can neither be made nor
 changed, and production labels of a candidate are refused until its forecast is sealed (grading/assets.py asks
-`require_sealed`). A second run on the same labels returns the forecast that is there.
+`require_sealed`). A second run on the same labels returns the forecast that is there: what counts is what it was made
+from, neither when (`kind`, `sealed_at`) nor by which version of this code.
 """
 
 from __future__ import annotations
@@ -23,22 +24,39 @@ from depsim_dagster.lake import Lake, Manifest
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 
 SEALED_LATER = {"forecast_hash", "previous_hash", "sealed_at"}
+ORDER = "category"
+# What a forecast is made from; the rest follows from these.
+PARAMETERS = [
+    "model",
+    "deployment",
+    "category",
+    "category_group",
+    "released_at",
+    "forecast_weeks",
+    "tau",
+    "level",
+]
+INPUTS = [*PARAMETERS, "stack_hash", "labels_hash"]
+# The same labels in other bytes: another version of a library wrote the partitions again.
+COUNTS = [*PARAMETERS, "stack_hash", "k", "n", "missing", "predecessor_sim_k", "predecessor_sim_n"]
 
 
 def seal(lake: Lake, model: str, forecast: pd.DataFrame) -> pa.Table:
     """Seal the forecast of `model` (REGISTERED_FORECASTS without the seal's own columns) and publish it.
 
     Raises:
-        RegistryError: production labels of the model exist and this is not the forecast that was sealed before them.
+        RegistryError: production labels of the model exist and this is not the forecast that was sealed before them, or
+            the forecast that is there was edited.
     """
     partition = {"model": model}
     with _chain(lake):
-        manifest = lake.manifest(REGISTERED_FORECASTS, partition)
-        if manifest is not None:
-            sealed = lake.read(REGISTERED_FORECASTS, partition)
-            if _same(sealed, forecast):
-                return sealed
+        exists = lake.manifest(REGISTERED_FORECASTS, partition) is not None
+        sealed = verified_forecast(lake, model) if exists else None
+        if sealed is not None and _same(sealed, forecast, INPUTS):
+            return sealed
         graded = graded_outcome(lake, model)
+        if graded and sealed is not None and _same(sealed, forecast, COUNTS):
+            return sealed
         if graded:
             raise RegistryError(
                 f"{model}: its outcome is already graded (production_labels of week {', '.join(graded)}), so a forecast sealed now would "
@@ -53,33 +71,38 @@ def require_sealed(lake: Lake, model: str, week: str) -> None:
     """Refuse to look at an outcome whose forecast is not sealed.
 
     Raises:
-        RegistryError: the candidate has no sealed forecast.
+        RegistryError: the candidate has no sealed forecast, or it was edited.
     """
     if lake.manifest(REGISTERED_FORECASTS, {"model": model}) is None:
         raise RegistryError(
             f"production_labels[week={week}]: this week has traffic of {model}, whose forecast is not sealed; materialise "
             f"registered_forecasts[model={model}] first, so that the forecast is made before its outcome is graded"
         )
+    verified_forecast(lake, model)
 
 
 def verified_forecast(lake: Lake, model: str) -> pa.Table:
     """The sealed forecast, after its seal was recomputed.
 
     Raises:
-        LakeError: there is none. RegistryError: its rows do not match its seal.
+        LakeError: there is none. RegistryError: it is not what was sealed for this model.
     """
     table = lake.read(REGISTERED_FORECASTS, {"model": model})
     frame = table.to_pandas()
     if len(frame[sorted(SEALED_LATER)].drop_duplicates()) != 1:
-        raise RegistryError(
-            f"registered_forecasts[model={model}]: its rows carry different seals; the partition was edited"
-        )
+        raise _edited(model, "its rows do not carry one seal")
+    if set(frame["model"]) != {model}:
+        raise _edited(model, f"it holds the forecast of {', '.join(sorted(set(frame['model'])))}")
     head = frame.iloc[0]
     if _digest(frame, head["previous_hash"], head["sealed_at"]) != head["forecast_hash"]:
-        raise RegistryError(
-            f"registered_forecasts[model={model}]: its rows do not match its seal; the partition was edited"
-        )
+        raise _edited(model, "its rows do not match its seal")
     return table
+
+
+def _edited(model: str, how: str) -> RegistryError:
+    return RegistryError(
+        f"registered_forecasts[model={model}]: {how}, so the partition was edited after sealing; restore it from a backup"
+    )
 
 
 def graded_outcome(lake: Lake, model: str) -> list[str]:
@@ -102,33 +125,38 @@ def labels_digest(manifests: list[Manifest]) -> str:
 
 def _sealed(forecast: pd.DataFrame, previous: str) -> pa.Table:
     now = pd.Timestamp(dt.datetime.now(dt.UTC)).floor("us")
-    frame = forecast.assign(previous_hash=previous, sealed_at=now)
+    frame = forecast.sort_values(ORDER, ignore_index=True).assign(previous_hash=previous, sealed_at=now)
     frame["forecast_hash"] = _digest(frame, previous, now)
     return pa.Table.from_pandas(frame, schema=REGISTERED_FORECASTS.schema, preserve_index=False)
 
 
 def _digest(frame: pd.DataFrame, previous: str, sealed_at: pd.Timestamp) -> str:
-    """SHA-256 over the canonical rows, the previous seal and the time."""
+    """SHA-256 over the rows in their order, the previous seal and the time."""
     document = {
-        "rows": _canonical_rows(frame),
+        "rows": _plain_rows(frame),
         "previous_hash": previous,
         "sealed_at": pd.Timestamp(sealed_at).isoformat(),
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _canonical_rows(frame: pd.DataFrame) -> list[dict]:
+def _plain_rows(frame: pd.DataFrame) -> list[dict]:
+    """The rows as the lake stores them: a forecast just made and one read back are the same."""
     columns = [name for name in REGISTERED_FORECASTS.schema.names if name not in SEALED_LATER]
     table = pa.Table.from_pandas(
         frame[columns],
         schema=pa.schema([REGISTERED_FORECASTS.schema.field(name) for name in columns]),
         preserve_index=False,
     )
-    return sorted(table.to_pylist(), key=lambda row: row["category"])
+    return table.to_pylist()
 
 
-def _same(sealed: pa.Table, forecast: pd.DataFrame) -> bool:
-    return _canonical_rows(sealed.to_pandas()) == _canonical_rows(forecast)
+def _same(sealed: pa.Table, forecast: pd.DataFrame, columns: list[str]) -> bool:
+    was, now = (
+        [[row[column] for column in columns] for row in _plain_rows(frame.sort_values(ORDER))]
+        for frame in (sealed.to_pandas(), forecast)
+    )
+    return was == now
 
 
 def _newest_seal(lake: Lake, besides: str) -> str:

@@ -1,8 +1,12 @@
-"""Replay of one week by one model: prefixes in, one completion (or the reason for its absence) per prefix
-out."""
+"""Replay of one week by one model: prefixes in, one completion (or the reason for its absence) per draw out.
+
+Every prefix is its own draw from the model. Two users who asked the same, in one week or in two, get different seeds,
+so that one answer is never counted twice.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +16,19 @@ from typing import Any
 import pyarrow as pa
 
 from depsim_dagster.config import DeploymentConfig, StudyConfig
-from depsim_dagster.errors import LakeError
+from depsim_dagster.errors import LakeError, TrafficError
+from depsim_dagster.lake import partition_label
 from depsim_dagster.replay.endpoints import Endpoint
 from depsim_dagster.replay.engine import CallStatistics, ModelCall, complete_calls
 from depsim_dagster.replay.journal import Journal
 from depsim_dagster.replay.requests import CHAT_PATH, chat_request, request_id
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
+
+# Weeks of a study get disjoint ranges of seeds, below 2^31, which every server takes.
+SEEDS_PER_WEEK = 100_000
+LARGEST_SEED = 2**31
+FIRST_MONDAY = dt.date(2000, 1, 3)
 
 PREFIX_COLUMNS = ["turn_id", "deployment", "prefix", "tools"]
 
@@ -45,13 +56,14 @@ def regenerate(
     """
     deployment = study.deployment(model)
     asked: list[tuple[str, str, int, str]] = []
-    calls = _calls(study, deployment, prefixes, endpoint, asked)
+    calls = _calls(study, week, deployment, prefixes, endpoint, asked)
     statistics = complete_calls(endpoint, calls, journal, progress=progress)
     return Replayed(statistics, _rows(study, week, model, endpoint, journal, asked))
 
 
 def _calls(
     study: StudyConfig,
+    week: str,
     deployment: DeploymentConfig,
     prefixes: Iterable[pa.RecordBatch],
     endpoint: Endpoint,
@@ -63,41 +75,42 @@ def _calls(
         for row in batch.to_pylist():
             if row["deployment"] not in replayed:
                 continue
+            body = _body(study, week, deployment, row, endpoint)
+            identity = request_id(endpoint.name, CHAT_PATH, body, 0)
             for index in range(study.replay.completions_per_prefix):
-                body = _body(study, deployment, row, endpoint, seed=None)
-                # Two users who asked the same are two draws, not one answer counted twice.
-                identity = request_id(endpoint.name, CHAT_PATH, body, 0)
                 sample = repeats[identity]
                 repeats[identity] += 1
-                body["seed"] = study.seed + sample
-                call = ModelCall(request_id(endpoint.name, CHAT_PATH, body, sample), body)
+                seeded = {**body, "seed": _seed(study, week, sample)}
+                call = ModelCall(request_id(endpoint.name, CHAT_PATH, seeded, sample), seeded)
                 asked.append((row["turn_id"], row["deployment"], index, call.request_id))
                 yield call
 
 
+def _seed(study: StudyConfig, week: str, sample: int) -> int:
+    """A seed that no other draw of the study on an equal prefix has."""
+    weeks = (dt.date.fromisoformat(week) - FIRST_MONDAY).days // 7
+    return (study.seed + weeks * SEEDS_PER_WEEK + sample) % LARGEST_SEED
+
+
 def _body(
-    study: StudyConfig,
-    deployment: DeploymentConfig,
-    row: dict[str, Any],
-    endpoint: Endpoint,
-    seed: int | None,
+    study: StudyConfig, week: str, deployment: DeploymentConfig, row: dict[str, Any], endpoint: Endpoint
 ) -> dict[str, Any]:
     messages = json.loads(row["prefix"])
     if study.replay.system_prompt is not None:
         messages = [{"role": "system", "content": study.replay.system_prompt}] + [
             message for message in messages if message["role"] not in ("system", "developer")
         ]
-    return chat_request(
-        deployment.served_model,
-        messages,
-        tools=row["tools"],
-        sampling={
-            "temperature": study.replay.temperature,
-            "max_tokens": study.replay.max_tokens,
-            "seed": seed,
-        },
-        max_tokens_param=endpoint.max_tokens_param,
-    )
+    try:
+        return chat_request(
+            deployment.served_model,
+            messages,
+            tools=row["tools"],
+            sampling={"temperature": study.replay.temperature, "max_tokens": study.replay.max_tokens},
+            max_tokens_param=endpoint.max_tokens_param,
+        )
+    except TrafficError as error:
+        label = partition_label(DEIDENTIFIED_PREFIXES.name, {"week": week})
+        raise TrafficError(f"{label}, turn {row['turn_id']}: {error}") from None
 
 
 def _rows(
@@ -130,6 +143,7 @@ def _rows(
         written += len(rows)
         yield pa.RecordBatch.from_pylist(rows, schema=REGENERATED_COMPLETIONS.schema)
     if written != len(by_request):
+        label = partition_label(REGENERATED_COMPLETIONS.name, {"week": week, "model": model})
         raise LakeError(
-            f"week {week}, model {model}: {len(by_request)} calls were made and the journal has {written}; run this partition again"
+            f"{label}: {len(by_request)} calls were made and the journal has {written}; run this partition again"
         )

@@ -12,11 +12,11 @@ from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.lake_files import MARTS_DIRECTORY
-from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION, REGISTERED_FORECASTS
-from depsim_dagster.report.study_report import ReportContent
+from depsim_dagster.registry.schema import CALIBRATION_SUMMARY, POST_RELEASE_CALIBRATION, REGISTERED_FORECASTS
+from depsim_dagster.report.report_content import ReportContent
 from depsim_dagster.study import Study
 from depsim_dagster.traffic.readers import connect, literal
-from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLING_FUNNEL
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
 
 def report_content(study: Study) -> ReportContent:
@@ -26,6 +26,7 @@ def report_content(study: Study) -> ReportContent:
         generated_at=dt.datetime.now(dt.UTC),
         sandbox=study.config.sandbox,
         calibration=published_rows(study, POST_RELEASE_CALIBRATION),
+        summary=published_rows(study, CALIBRATION_SUMMARY),
         forecasts=published_rows(study, REGISTERED_FORECASTS),
         rates_by_week=_concatenated(
             published_rows(study, RATE_ESTIMATES), published_rows(study, OBSERVED_RATES)
@@ -61,14 +62,9 @@ def _label_statuses(study: Study) -> pd.DataFrame:
     if not files:
         return pd.DataFrame()
     # In DuckDB: label tables grow with turns × categories.
-    return (
-        connect()
-        .execute(
-            f"select source, model, status, count(*) as labels from read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false) "
-            "group by all order by all"
-        )
-        .df()
-    )
+    labels = f"read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false)"
+    query = f"select source, model, status, count(*) as labels from {labels} group by all order by all"
+    return connect().execute(query).df()
 
 
 def _stack_summary(study: Study) -> dict[str, object]:
@@ -85,19 +81,28 @@ def _stack_summary(study: Study) -> dict[str, object]:
         + (f" ({config.deidentification.reason})" if config.deidentification.reason else ""),
         "consent": config.traffic.consent.public_corpus or f"ledger, scope {config.traffic.consent.scope}",
         "sampling": f"{config.sampling.turns_per_week or 'all eligible'} turns a week",
-        "environment": f"temperature {config.replay.temperature:g}, {config.replay.completions_per_prefix} completion(s) a prefix",
-        "windows": f"{config.windows.forecast_weeks} forecast week(s), {config.windows.observation_weeks} observation week(s)",
+        "environment": f"temperature {config.replay.temperature:g}, "
+        f"{config.replay.completions_per_prefix} completion(s) a prefix",
+        "windows": f"{config.windows.forecast_weeks} forecast week(s), "
+        f"{config.windows.observation_weeks} observation week(s)",
     }
 
 
 def _gates(study: Study) -> list[dict[str, object]]:
-    return [
-        {
-            "week": manifest.partition["week"],
-            "suite": mark.suite,
-            "success": True,
-            "suite_version": mark.suite_version,
-        }
-        for manifest in study.lake.published(DEIDENTIFIED_PREFIXES)
-        for mark in manifest.marks
-    ]
+    """One row per week and suite. A sampled week whose prefixes were never published was refused by a gate, or is not
+    through them yet: it has no mark, and is shown as not passed.
+    """
+    passed = {
+        manifest.partition["week"]: manifest.marks for manifest in study.lake.published(DEIDENTIFIED_PREFIXES)
+    }
+    sampled = {manifest.partition["week"] for manifest in study.lake.published(SAMPLED_TRAFFIC)}
+    rows: list[dict[str, object]] = []
+    for week in sorted(sampled | set(passed)):
+        rows += [
+            {"week": week, "suite": mark.suite, "success": True, "suite_version": mark.suite_version}
+            for mark in passed.get(week, ())
+        ]
+        if week not in passed:
+            suites = ", ".join(DEIDENTIFIED_PREFIXES.gates)
+            rows.append({"week": week, "suite": suites, "success": False, "suite_version": ""})
+    return rows

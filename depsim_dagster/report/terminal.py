@@ -13,30 +13,27 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from depsim_dagster.report.study_report import (
-    SANDBOX_SHORT,
-    ReportContent,
-    Row,
-    Verdict,
-    candidates,
-    direction_text,
-    rate_cell,
-    times_text,
-    verdict,
-    visible,
-)
+from depsim_dagster.report.plain_rows import Row, visible
+from depsim_dagster.report.report_content import SANDBOX_SHORT, ReportContent
+from depsim_dagster.report.value_text import direction_text, rate_cell, times_text
+from depsim_dagster.report.verdict import Verdict, candidates, summaries, verdict
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
+WIDEST = 100
+BESIDE_NAME = 58  # columns for two rates with their intervals below, SME, moved and direction
+LONGEST_NAME = (16, 32)  # in a narrow and in a wide terminal
 ASCII = str.maketrans({"×": "x", "–": "-", "✓": "", "✗": ""})
 
 
-def study_table(calibration: pd.DataFrame) -> Group:
-    """A printable group for a rich Console: per candidate the categories with forecast, observed rate (per
-    100,000, with intervals), SME, moved and direction, and four summary lines. At most 100 columns wide.
+def study_table(calibration: pd.DataFrame, summary: pd.DataFrame, width: int = WIDEST) -> Group:
+    """A printable group for a rich Console: per candidate the categories with forecast, observed rate (per 100,000,
+    with intervals), SME, moved and direction, and four summary lines, whose SMEs are read from calibration_summary.
+    At most 100 columns wide. `width` is the console's: in a narrow one an interval goes below its rate, and a long
+    name is folded behind an underscore.
 
     Raises LakeError when the table has rows but no model or category column.
     """
@@ -45,13 +42,16 @@ def study_table(calibration: pd.DataFrame) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    content = ReportContent(study="", generated_at=datetime.now(UTC), sandbox=False, calibration=calibration)
+    content = ReportContent(
+        study="", generated_at=datetime.now(UTC), sandbox=False, calibration=calibration, summary=summary
+    )
+    summarised = summaries(content)
     parts: list[Table | Text] = []
     if content.shows_sandbox:
         parts.append(Text(SANDBOX_SHORT, style="bold yellow"))
-    for rows in candidates(content).values():
-        found = verdict(rows)
-        parts += [Text(), _heading(found), _table(rows), *summary_lines(found)]
+    for model, rows in candidates(content).items():
+        found = verdict(rows, summarised.get(model))
+        parts += [Text(), _heading(found), _table(rows, min(width, WIDEST)), *summary_lines(found)]
     return Group(*parts or [Text("No scored forecast yet: post_release_calibration is empty.")])
 
 
@@ -61,7 +61,7 @@ def summary_lines(found: Verdict) -> list[Text]:
 
     lines = [
         f"Median SME {_ascii(times_text(found.median_sme))} over {found.comparable} comparable categories"
-        f" (perfect simulator {_ascii(times_text(found.noise_floor_median))},"
+        f" (perfect simulator {_ascii(times_text(found.noise_floor))},"
         f" no change {_ascii(times_text(found.baseline_median_sme))})",
         f"Tail: p90 {_ascii(times_text(found.p90_sme))}, worst {_ascii(times_text(found.worst_sme))}"
         f" {_ascii(found.worst_category or '')}; above noise {found.above_noise} of {found.above_noise_of}",
@@ -80,23 +80,24 @@ def _heading(found: Verdict) -> Text:
     return text
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(rows: list[Row], width: int) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, width=None)
-    table.add_column("Category", overflow="fold", max_width=32)
+    table.add_column("Category", no_wrap=True)
     for name in ("Forecast/100k", "Observed/100k"):
-        table.add_column(name, no_wrap=True, max_width=22)
+        table.add_column(name, max_width=22, overflow="fold")
     table.add_column("SME", justify="right", no_wrap=True, max_width=8)
     table.add_column("Moved", no_wrap=True, max_width=5)
     table.add_column("Direction", no_wrap=True, max_width=9)
+    longest = min(max(width - BESIDE_NAME, LONGEST_NAME[0]), LONGEST_NAME[1])
     for row in rows:
         few = row.get("sme") is not None and not row.get("comparable")
         moved = {True: "yes", False: "no"}.get(row.get("moved"), "-")
         table.add_row(
-            Text(_ascii(str(row["category"]))),
+            Text(_folded(_ascii(str(row["category"])), longest)),
             _rate(row, "forecast"),
             _rate(row, "observed"),
             _ascii(times_text(row.get("sme"))) + ("*" if few else ""),
@@ -107,6 +108,16 @@ def _table(rows: list[Row]) -> Table:
         table.caption = Text("* fewer than 10 events in forecast and observation: left out of the summary")
         table.caption_justify = "left"
     return table
+
+
+def _folded(name: str, longest: int) -> str:
+    """A name in lines of at most `longest` characters, broken behind an underscore or a space where there is one."""
+    lines = []
+    while len(name) > longest:
+        at = max(name.rfind(mark, 0, longest) for mark in "_ ") + 1 or longest
+        lines.append(name[:at])
+        name = name[at:]
+    return "\n".join([*lines, name])
 
 
 def _rate(row: Row, prefix: str) -> str:

@@ -18,7 +18,7 @@ from depsim_dagster.sandbox.traffic import write_traffic
 from depsim_dagster.sandbox.truth import write_truth
 from depsim_dagster.sandbox.world import World
 from depsim_dagster.study import Study
-from depsim_dagster.templates import TEMPLATES
+from depsim_dagster.templates import DEMO_TEMPLATE
 
 STUDY_FILE, WORLD_FILE = "study.yaml", "world.json"
 TRUTH_FILE = Path("sandbox", "truth.parquet")
@@ -53,7 +53,7 @@ def make_demo(
         write_truth(world, directory)
         world.save(world_file)  # last: its presence says that the rest is complete
     if not study_file.is_file():
-        text = (TEMPLATES / "demo" / STUDY_FILE).read_text(encoding="utf-8")
+        text = DEMO_TEMPLATE.read_text(encoding="utf-8")
         if turns_per_week is not None:
             text = text.replace("turns_per_week: 1000", f"turns_per_week: {turns_per_week}")
         write_atomically(study_file, text.encode())

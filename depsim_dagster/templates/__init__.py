@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 from depsim_dagster.errors import ConfigurationError
 
 TEMPLATES = Path(__file__).parent
+DEMO_TEMPLATE = TEMPLATES / "demo" / "study.yaml"
 
 
 def write_template(name: str, directory: Path, data: Path | None = None) -> Path:
@@ -24,7 +26,7 @@ def write_template(name: str, directory: Path, data: Path | None = None) -> Path
         raise ConfigurationError(
             f"{directory}: {', '.join(present)} is there already; choose another folder or delete it"
         )
-    named = "" if data is None else str(data.resolve())
+    named = "" if data is None else glob.escape(str(data.resolve()))
     if any(character in named for character in '"\\\n'):
         raise ConfigurationError(
             f"{named!r}: a data folder whose name holds a quotation mark or a backslash cannot be used; rename it"

@@ -1,4 +1,4 @@
-"""The sample: every user turn of the week meets the rules in one order, and a keyed hash picks among the eligible.
+"""The sample: every user turn of the week meets the rules in one order, and a seeded hash picks among the eligible.
 
 Rules are counted, so that the funnel adds up to the traffic. The hash depends on the seed, the conversation and the
 turn alone: adding a file to the logs does not reshuffle what was sampled before.
@@ -18,8 +18,8 @@ import duckdb
 import pyarrow as pa
 
 from depsim_dagster.config import WEEK, StudyConfig
-from depsim_dagster.errors import EmptyWeekError, TrafficError
-from depsim_dagster.traffic.readers import connect, define_consent, define_conversations, literal
+from depsim_dagster.errors import EmptyWeekError
+from depsim_dagster.traffic.readers import connect, define_consent, define_conversations, literal, unreadable
 from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
 MESSAGE_FIELDS = ("role", "content", "reasoning", "tool_calls", "tool_call_id", "name")
@@ -36,6 +36,51 @@ class WeekSample:
     sampled: int
 
 
+# What a record must be, so that it can be replayed: one that is not is counted, it does not stop the week.
+_RECORD_MACROS = """
+    create temp macro json_list(value) as nullif(nullif(nullif(trim(value), ''), '[]'), 'null');
+    create temp macro is_json(value, wanted) as coalesce(try(json_type(value)) = wanted, value is null);
+    create temp macro are_tool_calls(value) as coalesce(try(
+        json_type(value) = 'ARRAY' and json_array_length(value) = len(list_filter(json_extract(value, '$[*]'), lambda call:
+            coalesce(call ->> 'id', '') <> '' and (call ->> 'type' = 'custom' or coalesce(call -> 'function' ->> 'name', '') <> '')
+        ))), value is null);
+    create temp macro is_malformed(message) as
+        message.role not in ('system', 'developer', 'user', 'assistant', 'tool')
+        or (message.role = 'tool' and message.tool_call_id is null)
+        or not are_tool_calls(json_list(message.tool_calls));
+"""
+
+_USER_TURNS = r"""
+    create temp table user_turns as
+    with within as (
+        select * from conversations
+        where len(list_filter(messages, lambda m: m.role = 'user' and m.created_at >= $start and m.created_at < $end)) > 0
+    ),
+    repeated as (select conversation_id from conversations group by conversation_id having count(*) > 1),
+    placed as (
+        select *, list_filter(range(1, len(messages) + 1), lambda i: messages[i].role = 'user') as places,
+               len(list_filter(messages, lambda m: coalesce(m.attachments, 0) > 0)) > 0 as has_attachment,
+               account_class is null or surface is null or temporary is null
+                   or not is_json(json_list(tools), 'ARRAY') or not is_json(nullif(attributes, ''), 'OBJECT')
+                   or len(list_filter(messages, lambda m: is_malformed(m))) > 0 as malformed,
+               conversation_id in (from repeated) as duplicated
+        from within
+    ),
+    turned as (
+        select * exclude (places), unnest(list_transform(range(1, len(places) + 1), lambda k:
+               {turn_index: k - 1, place: places[k], next_place: coalesce(places[k + 1], len(messages) + 1)})) as turn
+        from placed
+    )
+    select conversation_id, user_id, model, surface, account_class, temporary, has_attachment, malformed, duplicated,
+           turn.turn_index::integer as turn_index, turn.place as place, turn.next_place as next_place,
+           messages[turn.place].created_at as sent_at,
+           len(list_filter(messages[turn.place + 1 : turn.next_place - 1], lambda m: m.role = 'assistant'
+               and (regexp_matches(coalesce(m.content, ''), '\S') or json_list(m.tool_calls) is not null))) > 0 as answered
+    from turned
+    where messages[turn.place].created_at >= $start and messages[turn.place].created_at < $end
+"""
+
+
 def sample_week(study: StudyConfig, week: dt.date) -> WeekSample:
     """Draw the week's sample of eligible user turns, uniformly and without replacement.
 
@@ -49,9 +94,7 @@ def sample_week(study: StudyConfig, week: dt.date) -> WeekSample:
     try:
         _classify_turns(connection, study, week, as_of)
     except duckdb.Error as error:  # its message may quote a value
-        raise TrafficError(
-            f"week {week}: the traffic cannot be read ({type(error).__name__}); check the column types of the files"
-        ) from None
+        raise unreadable(connection, study, error) from None
     counts = dict(connection.execute("select rule, count(*) from turns group by rule").fetchall())
     eligible = counts.pop("eligible", 0)
     limit = study.sampling.turns_per_week
@@ -85,13 +128,20 @@ def _rules(study: StudyConfig) -> list[tuple[str, str]]:
     models = ", ".join(literal(deployment.model) for deployment in study.deployments)
     rules = [
         ("unknown_deployment", f"model is null or model not in ({models})"),
+        ("malformed_record", "malformed"),
+        ("duplicate_conversation", "duplicated"),
         ("no_assistant_turn", "not answered"),
     ]
     optional = [
-        (exclude.temporary_chats, "temporary_chat", "temporary is distinct from false"),
-        (exclude.employees, "employee", "account_class is null or account_class = 'employee'"),
+        (exclude.temporary_chats, "temporary_chat", "temporary"),
+        (exclude.employees, "employee", "account_class = 'employee'"),
         (exclude.enterprise, "enterprise", "account_class = 'enterprise'"),
-        (exclude.api, "api", "surface is distinct from 'chat'"),
+        (
+            exclude.employees or exclude.enterprise,
+            "unknown_account_class",
+            "account_class not in ('consumer', 'employee', 'enterprise')",
+        ),
+        (exclude.api, "api", "surface <> 'chat'"),
         (exclude.attachments, "attachment", "has_attachment"),
     ]
     rules += [(rule, condition) for on, rule, condition in optional if on]
@@ -110,34 +160,8 @@ def _classify_turns(
 ) -> None:
     """Create the table `turns`: one row per user turn of the week with the first rule that excludes it, no text."""
     start = dt.datetime.combine(week, dt.time(), dt.UTC)
-    parameters: dict[str, Any] = {"start": start, "end": start + WEEK}
-    connection.execute(
-        """
-        create temp table user_turns as
-        with within as (
-            select * from conversations
-            where len(list_filter(messages, lambda m: m.role = 'user' and m.created_at >= $start and m.created_at < $end)) > 0
-        ),
-        placed as (
-            select *, list_filter(range(1, len(messages) + 1), lambda i: messages[i].role = 'user') as places,
-                   len(list_filter(messages, lambda m: coalesce(m.attachments, 0) > 0)) > 0 as has_attachment
-            from within
-        ),
-        turned as (
-            select * exclude (places), unnest(list_transform(range(1, len(places) + 1), lambda k:
-                   {turn_index: k - 1, place: places[k], next_place: coalesce(places[k + 1], len(messages) + 1)})) as turn
-            from placed
-        )
-        select conversation_id, user_id, model, surface, account_class, temporary, has_attachment,
-               turn.turn_index::integer as turn_index, turn.place as place, turn.next_place as next_place,
-               messages[turn.place].created_at as sent_at,
-               len(list_filter(messages[turn.place + 1 : turn.next_place - 1], lambda m:
-                   m.role = 'assistant' and (coalesce(m.content, '') <> '' or m.tool_calls is not null))) > 0 as answered
-        from turned
-        where messages[turn.place].created_at >= $start and messages[turn.place].created_at < $end
-        """,
-        parameters,
-    )
+    connection.execute(_RECORD_MACROS)
+    connection.execute(_USER_TURNS, {"start": start, "end": start + WEEK})
     rules = " ".join(f"when {condition} then {literal(rule)}" for rule, condition in _rules(study))
     if study.traffic.consent.public_corpus is not None:
         connection.execute(f"""
@@ -184,56 +208,49 @@ def _sampled_rows(
     sampled: int,
 ) -> Iterator[pa.RecordBatch]:
     key = study.hmac_key
-    reader = connection.sql(
-        """
-        with chosen as (
-            select * from turns where rule = 'eligible'
-            order by sha256($seed || ':' || conversation_id || '#' || turn_index), conversation_id, turn_index limit $sampled
-        )
-        select chosen.* exclude (place, next_place, rule), logs.language, logs.attributes, logs.tools,
-               logs.messages[1 : chosen.place] as prefix, logs.messages[chosen.place + 1 : chosen.next_place - 1] as target
-        from chosen join conversations as logs using (conversation_id)
-        order by chosen.conversation_id, chosen.turn_index
-        """,
-        params={"seed": str(study.seed), "sampled": sampled},
-    ).to_arrow_reader(BATCH_ROWS)
-    for batch in reader:
-        rows = []
-        for row in batch.to_pylist():
-            conversation = pseudonym(key, "conversation", row["conversation_id"])
-            rows.append(
-                {
-                    "week": str(week),
-                    "turn_id": pseudonym(key, "turn", f"{row['conversation_id']}#{row['turn_index']}"),
-                    "conversation_id": conversation,
-                    "user_id": conversation
-                    if row["user_id"] is None
-                    else pseudonym(key, "user", row["user_id"]),
-                    "deployment": row["model"],
-                    "prefix_source": "deployment_traffic",
-                    "inclusion_probability": sampled / eligible,
-                    "consent_granted": True,
-                    "consent_policy_version": row["policy_version"],
-                    "consent_decided_at": row["decided_at"],
-                    "prefix": chat_messages(row["prefix"]),
-                    "target": chat_messages(row["target"]),
-                    **{
-                        name: row[name]
-                        for name in (
-                            "language",
-                            "sent_at",
-                            "turn_index",
-                            "account_class",
-                            "surface",
-                            "temporary",
-                            "has_attachment",
-                            "attributes",
-                            "tools",
-                        )
-                    },
-                }
+    # One value for the whole sample: what differs between the rows comes out of the query.
+    constant = {
+        "week": str(week),
+        "prefix_source": "deployment_traffic",
+        "inclusion_probability": sampled / eligible,
+        "consent_granted": True,
+    }
+    try:
+        reader = connection.sql(
+            """
+            with chosen as (
+                select * from turns where rule = 'eligible'
+                order by sha256($seed || ':' || conversation_id || '#' || turn_index), conversation_id, turn_index limit $sampled
             )
-        yield pa.RecordBatch.from_pylist(rows, schema=SAMPLED_TRAFFIC.schema)
+            select chosen.* exclude (place, next_place, rule, malformed, duplicated, answered),
+                   logs.language, nullif(logs.attributes, '') as attributes, nullif(logs.tools, '') as tools,
+                   logs.messages[1 : chosen.place] as prefix,
+                   logs.messages[chosen.place + 1 : chosen.next_place - 1] as target
+            from chosen join conversations as logs using (conversation_id)
+            order by chosen.conversation_id, chosen.turn_index
+            """,
+            params={"seed": str(study.seed), "sampled": sampled},
+        ).to_arrow_reader(BATCH_ROWS)
+        for batch in reader:
+            rows = [{**row, **constant, **_pseudonymous(key, row)} for row in batch.to_pylist()]
+            yield pa.RecordBatch.from_pylist(rows, schema=SAMPLED_TRAFFIC.schema)
+    except duckdb.Error as error:  # its message may quote a value
+        raise unreadable(connection, study, error) from None
+
+
+def _pseudonymous(key: bytes, row: dict[str, Any]) -> dict[str, Any]:
+    """The columns of SAMPLED_TRAFFIC that are made of a row of the logs."""
+    conversation = pseudonym(key, "conversation", row["conversation_id"])
+    return {
+        "turn_id": pseudonym(key, "turn", f"{row['conversation_id']}#{row['turn_index']}"),
+        "conversation_id": conversation,
+        "user_id": conversation if row["user_id"] is None else pseudonym(key, "user", row["user_id"]),
+        "deployment": row["model"],
+        "consent_policy_version": row["policy_version"],
+        "consent_decided_at": row["decided_at"],
+        "prefix": chat_messages(row["prefix"]),
+        "target": chat_messages(row["target"]),
+    }
 
 
 def pseudonym(key: bytes, kind: str, identifier: str) -> str:
@@ -246,7 +263,6 @@ def chat_messages(messages: list[dict[str, Any]]) -> str:
     cleaned = []
     for message in messages:
         kept = {name: message[name] for name in MESSAGE_FIELDS if message.get(name) is not None}
-        if "tool_calls" in kept:
-            kept["tool_calls"] = json.loads(kept["tool_calls"])
-        cleaned.append(kept)
+        calls = json.loads(kept.pop("tool_calls", None) or "[]")
+        cleaned.append(kept | ({"tool_calls": calls} if calls else {}))
     return json.dumps(cleaned, ensure_ascii=False)

@@ -4,7 +4,18 @@ import json
 import subprocess
 import sys
 
-MODULES = ["intervals", "rates", "comparison", "forecast", "scoring", "coverage", "inputs", "noise_floor"]
+MODULES = [
+    "intervals",
+    "rates",
+    "comparison",
+    "forecast",
+    "common_forecast",
+    "scoring",
+    "summary",
+    "coverage",
+    "inputs",
+    "noise_floor",
+]
 PROGRAM = """
 import importlib, json, sys
 import depsim_dagster.estimation

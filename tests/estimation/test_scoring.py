@@ -177,6 +177,25 @@ def test_measures_use_the_weighted_rate():
     assert row["sme"] == pytest.approx(12.5 / 10.5)
 
 
+def test_a_weighted_count_is_inside_by_the_whole_number_that_it_stands_for():
+    """Five events whose weights make them 5.02: the limits 0 to 5 hold them, and not 5.6."""
+    upper = prediction_interval(0, 2000, 2000)[1]
+    row = score(forecast_row(0, 2000), observed_row(upper, 2000, rate_per_100k=1e5 * (upper + 0.02) / 2000))
+    assert row["predicted_count_upper"] == upper and row["observed_in_prediction"]
+    row = score(forecast_row(0, 2000), observed_row(upper, 2000, rate_per_100k=1e5 * (upper + 0.6) / 2000))
+    assert not row["observed_in_prediction"]
+
+
+def test_a_common_behaviour_is_scored_within_its_turns():
+    """98 % of 410 turns: no count above 410 is predicted, and no rise of 1.5x is possible."""
+    row = score(forecast_row(402, 410, production=(390, 410)), observed_row(405, 410))
+    assert row["predicted_count_upper"] <= 410 and row["observed_in_prediction"]
+    assert row["rise_probability"] == pytest.approx(0, abs=1e-9)
+    everything = score(forecast_row(11, 11, (11, 11), (11, 11)), observed_row(11, 11))
+    assert everything["predicted_count_upper"] == 11 and everything["observed_in_prediction"]
+    assert np.isfinite([everything["sme"], everything["log_score"], everything["rise_probability"]]).all()
+
+
 def test_clusters_widen_the_prediction_and_the_floor():
     plain = score(forecast_row(20, 1000), observed_row(30, 1000))
     clustered = score(forecast_row(20, 1000, design_effect=4.0), observed_row(30, 1000, design_effect=4.0))

@@ -8,6 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from depsim_dagster.estimation.summary import calibration_summary
+from depsim_dagster.registry.schema import CALIBRATION_SUMMARY
+
 # candidate, category, group, forecast k, observed k (n is 1000), moved, and three directions: forecast,
 # observed, paired
 SCORED = [
@@ -39,7 +42,8 @@ def calibration_row(scored: tuple, **changes: Any) -> dict[str, Any]:
         "observed_per_100k": observed_k * 100.0,
         "observed_in_prediction": category != "fabricated_facts",
         "sme": max(ratio, 1 / ratio),
-        "sme_noise_floor_median": 1.25,
+        "forecast_design_effect": 1.0,
+        "observed_design_effect": 1.0,
         "baseline_sme": 2.0,
         "comparable": comparable,
         "log_score": 3.0 if comparable else 1.0,
@@ -56,6 +60,12 @@ def calibration_row(scored: tuple, **changes: Any) -> dict[str, Any]:
         "sandbox": True,
         **changes,
     }
+
+
+def summary_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of calibration_summary for these rows of post_release_calibration."""
+    summary = calibration_summary(pa.Table.from_pylist(list(rows)).to_pandas(), noise_draws=50)
+    return pa.Table.from_pandas(summary, schema=CALIBRATION_SUMMARY.schema, preserve_index=False).to_pylist()
 
 
 def forecast_row(candidate: str, category: str, group: str, **changes: Any) -> dict[str, Any]:
@@ -107,12 +117,23 @@ class FolderLake:
     def withdraw(self, table: str) -> None:
         self._files.pop(table)
 
+    def summarise(self) -> None:
+        """Publish the summary of the calibration rows that are published now."""
+        self._files.pop("calibration_summary", None)
+        rows = [
+            row
+            for file in self.files("post_release_calibration")
+            for row in parquet.read_table(file).to_pylist()
+        ]
+        self.publish("calibration_summary", "", summary_of(rows), CALIBRATION_SUMMARY.schema)
+
 
 def small_lake(root: Path) -> FolderLake:
     lake = FolderLake(root)
     for candidate in ("v2", "v3"):
         rows = [calibration_row(scored) for scored in SCORED if scored[0] == candidate]
         lake.publish("post_release_calibration", f"model={candidate}", rows)
+    lake.summarise()
     for candidate in ("v2", "v3", "v4"):
         rows = [row for row in forecast_rows() if row["model"] == candidate]
         lake.publish("registered_forecasts", f"model={candidate}", rows)

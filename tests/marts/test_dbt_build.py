@@ -13,8 +13,9 @@ import pytest
 from depsim_dagster.errors import LakeError
 from depsim_dagster.marts.dbt_build import MARTS, MartsError, build_marts, lake_tables
 from depsim_dagster.marts.project import dbt_project_dir
+from depsim_dagster.registry.schema import CALIBRATION_SUMMARY
 
-from .literal_lake import SCORED, calibration_row, forecast_row, small_lake
+from .literal_lake import SCORED, calibration_row, forecast_row, small_lake, summary_of
 
 
 def rows_of(file: Path, *grain: str) -> dict[tuple, dict]:
@@ -47,7 +48,7 @@ def test_rate_calibration_of_one_candidate(built):
     assert row["sme_p90"] == pytest.approx(1 + 0.9 * (21.5 / 10.5 - 1))
     assert row["sme_worst"] == pytest.approx(21.5 / 10.5)
     assert (row["sme_worst_category"], row["sme_worst_candidate"]) == ("hate", "v2")
-    assert row["sme_noise_floor_median"] == 1.25
+    assert 1 < row["sme_median_noise_floor"] < row["sme_median_noise_floor_p90"]
     assert row["baseline_sme_median"] == 2.0
     assert row["observed_in_prediction_share"] == 0.75
     # the pairs without a baseline score (NaN) are left out of both means
@@ -139,7 +140,7 @@ def test_odd_characters_in_paths_open_exactly_the_listed_files(tmp_path):
     assert built.files["rate_calibration"].parent == lake.root / "marts"
 
 
-@pytest.mark.parametrize("table", ["registered_forecasts", "post_release_calibration"])
+@pytest.mark.parametrize("table", ["registered_forecasts", "post_release_calibration", "calibration_summary"])
 def test_a_missing_table_is_named(lake, table):
     lake.withdraw(table)
     with pytest.raises(LakeError, match=f"{table} has no published partition"):
@@ -219,6 +220,28 @@ def test_two_copies_of_a_scored_row_fail(lake):
         build_marts(lake_tables(lake), lake.root / "marts")
 
 
+@pytest.mark.parametrize(
+    "rows", [SCORED[:4], [*SCORED[:5], ("v3", "novel_other", "other", 9, 9, True, 0, 1, 1)]]
+)
+def test_a_summary_of_other_rows_fails(lake, rows):
+    lake.withdraw("calibration_summary")
+    stale = summary_of([calibration_row(scored) for scored in rows])
+    lake.publish("calibration_summary", "", stale, CALIBRATION_SUMMARY.schema)
+    with pytest.raises(MartsError, match="calibration_summary_is_of_these_rows"):
+        build_marts(lake_tables(lake), lake.root / "marts")
+
+
+def test_the_noise_floor_of_the_mart_is_the_one_that_python_computed(built):
+    rows = rows_of(built.files["rate_calibration"], "candidate", "category_group")
+    expected = summary_of([calibration_row(scored) for scored in SCORED])
+    assert len(rows) == len(expected)
+    for row in expected:
+        found = rows[row["model"], row["category_group"]]
+        for column in ("sme_median_noise_floor", "sme_median_noise_floor_p90", "comparable_categories"):
+            assert found[column] == row[column], (row["model"], row["category_group"], column)
+    assert rows["all", "other"]["sme_median_noise_floor"] is None, "nothing comparable has no floor"
+
+
 def test_two_stacks_for_one_candidate_fail(lake):
     lake.publish(
         "registered_forecasts", "again", [forecast_row("v4", "hate2", "misalignment", stack_hash="stack-2")]
@@ -271,6 +294,7 @@ def test_two_threads_build_two_lakes(tmp_path):
     lakes = [small_lake(tmp_path / name) for name in ("first", "second")]
     lakes[1].withdraw("post_release_calibration")
     lakes[1].publish("post_release_calibration", "model=v2", [calibration_row(SCORED[0])])
+    lakes[1].summarise()
     found: dict[str, int] = {}
 
     def build(lake):

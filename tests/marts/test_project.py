@@ -40,7 +40,7 @@ def test_the_manifest_is_parsed_once_and_describes_every_column(manifest_cache):
     assert [file.name for file in manifest_cache.iterdir()] == [manifest.name]
     content = json.loads(manifest.read_text())
     models = [node for node in content["nodes"].values() if node["resource_type"] == "model"]
-    assert len(models) == 9
+    assert len(models) == 10
     for model in models:
         assert model["description"], model["name"]
         assert all(column["description"] for column in model["columns"].values()), model["name"]

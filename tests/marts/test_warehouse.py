@@ -39,7 +39,7 @@ def test_marts_and_numbers_are_in_it_and_text_is_not(built_lake, tmp_path):
     rows = write_warehouse(built_lake, path)
     assert tables(path) == set(rows) == {
         *MARTS, "registered_forecasts", "post_release_calibration", "rate_estimates", "observed_rates",
-        "graded_labels",
+        "graded_labels", "calibration_summary",
     }  # fmt: skip
     assert rows["post_release_calibration"] == 6 and rows["rate_estimates"] == 3
     assert SECRET.encode() not in path.read_bytes()

@@ -6,6 +6,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from depsim_dagster.estimation.scoring import score_forecast
+from depsim_dagster.estimation.summary import calibration_summary
 from depsim_dagster.marts.dbt_build import build_marts
 
 from .literal_lake import forecast_row
@@ -53,11 +54,14 @@ def scored_files(tmp_path):
             }  # fmt: skip
         )
     calibration = score_forecast(pd.DataFrame(forecasts), pd.DataFrame(observed), noise_draws=50)
-    files = {"registered_forecasts": forecasts, "post_release_calibration": None}
-    for table, rows in files.items():
-        content = (
-            pa.Table.from_pylist(rows) if rows else pa.Table.from_pandas(calibration, preserve_index=False)
-        )
+    files = {
+        "registered_forecasts": pa.Table.from_pylist(forecasts),
+        "post_release_calibration": pa.Table.from_pandas(calibration, preserve_index=False),
+        "calibration_summary": pa.Table.from_pandas(
+            calibration_summary(calibration, noise_draws=50), preserve_index=False
+        ),
+    }
+    for table, content in files.items():
         parquet.write_table(content, tmp_path / f"{table}.parquet")
     return calibration, {table: [tmp_path / f"{table}.parquet"] for table in files}
 

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from depsim_dagster.report.study_report import ReportContent
+from depsim_dagster.estimation.summary import calibration_summary
+from depsim_dagster.report.report_content import ReportContent
 
 DISALLOWED = (
     "mental_health",
@@ -104,6 +105,8 @@ def content(
                     "observed_lower_per_100k": ol,
                     "observed_upper_per_100k": ou,
                     "observed_missing": int(rng.integers(0, 5)),
+                    "forecast_design_effect": 1.0,
+                    "observed_design_effect": 1.0,
                     "predecessor_sim_k": ks,
                     "predecessor_sim_n": n,
                     "predecessor_sim_per_100k": ks / n * 1e5,
@@ -240,6 +243,7 @@ def content(
         generated_at=datetime(2026, 11, 24, 6, 30, tzinfo=UTC),
         sandbox=sandbox,
         calibration=scored,
+        summary=calibration_summary(scored, noise_draws=100),
         forecasts=pd.DataFrame(forecasts),
         rates_by_week=pd.DataFrame(weekly),
         funnel=funnel,

@@ -12,20 +12,18 @@ import pytest
 from fake_study import CATEGORIES, MODELS, content
 
 from depsim_dagster.errors import LakeError
-from depsim_dagster.report.study_report import (
-    SANDBOX_LABEL,
-    SANDBOX_SHORT,
-    ReportContent,
-    candidates,
+from depsim_dagster.report.page import render_report
+from depsim_dagster.report.plain_rows import visible
+from depsim_dagster.report.report_content import SANDBOX_LABEL, SANDBOX_SHORT, ReportContent
+from depsim_dagster.report.study_report import report_json, write_report
+from depsim_dagster.report.value_text import (
+    generic_cell,
     number_text,
+    probability_text,
     rate_cell,
-    render_report,
-    report_json,
     times_text,
-    verdict,
-    visible,
-    write_report,
 )
+from depsim_dagster.report.verdict import candidates, verdict
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 HOSTILE = (
@@ -227,7 +225,13 @@ def test_missing_values_do_not_reach_the_page(few):
     frame[blank] = float("nan")
     frame["moved"] = pd.array([None] * len(frame), dtype="boolean")
     frame["comparable"] = None
-    html = render_report(dataclasses.replace(few, calibration=frame.drop(columns="detectable_per_100k")))
+    html = render_report(
+        dataclasses.replace(
+            few,
+            calibration=frame.drop(columns="detectable_per_100k"),
+            summary=few.summary.assign(sme_median_noise_floor=float("nan")),
+        )
+    )
     assert not re.search(r">[^<]*\b(nan|NaN|None|NaT|inf)\b[^<]*<", html[html.index("<body>") :])
     assert "no category has 10 events to score" in html
 
@@ -267,30 +271,35 @@ def test_same_content_gives_the_same_bytes(study, html):
     assert render_report(study) == html and report_json(content()) == report_json(study)
 
 
-def test_verdict_leaves_out_categories_with_few_events():
+def test_verdict_reads_errors_from_the_summary_and_counts_the_rest():
     row = {"model": "x", "deployment": "y", "observed_n": 10, "comparable": True, "kind": "registered"}
-    rows = [
-        row | {"category": str(sme), "sme": sme, "sme_noise_floor_median": 1.2, "sme_noise_floor_p90": 1.9}
-        for sme in (1.0, 2.0, 3.0)
-    ]
-    rows.append(row | {"category": "rare", "sme": 99.0, "comparable": False})
+    rows = [row | {"category": str(sme), "sme": sme, "sme_noise_floor_p90": 1.9} for sme in (1.0, 2.0, 3.0)]
+    rows.append(row | {"category": "rare", "sme": 99.0, "sme_noise_floor_p90": 1.9, "comparable": False})
     rows[0] |= {"direction_correct": True, "moved": True, "observed_in_prediction": True}
     rows[1] |= {"direction_correct": False, "moved": False, "observed_in_prediction": False}
-    found = verdict(rows)
-    assert (found.median_sme, found.worst_sme, found.worst_category, found.above_noise) == (
-        2.0,
-        3.0,
-        "3.0",
-        2,
-    )
-    assert found.p90_sme == pytest.approx(2.8) and found.noise_floor_median == 1.2 and found.comparable == 3
-    assert (found.directions_right, found.directions_called, found.movers_right, found.movers_called) == (
-        1,
-        2,
-        1,
-        1,
-    )
+    summary = {
+        "sme_median": 2.0, "sme_median_noise_floor": 1.1, "sme_median_noise_floor_p90": 1.3,
+        "baseline_sme_median": 4.0, "sme_p90": 2.8, "sme_worst": 3.0, "sme_worst_category": "3.0",
+    }  # fmt: skip
+    found = verdict(rows, summary)
+    assert (found.median_sme, found.noise_floor, found.noise_floor_p90) == (2.0, 1.1, 1.3)
+    assert (found.baseline_median_sme, found.p90_sme) == (4.0, 2.8)
+    assert (found.worst_sme, found.worst_category) == (3.0, "3.0")
+    assert (found.above_noise, found.above_noise_of, found.comparable, found.categories) == (2, 3, 3, 4)
+    assert (found.directions_right, found.directions_called) == (1, 2)
+    assert (found.movers_right, found.movers_called) == (1, 1)
     assert (found.inside, found.inside_of) == (1, 2)
+    assert verdict(rows).median_sme is None
+
+
+def test_the_page_shows_the_floor_of_the_median_and_says_when_there_is_none(few):
+    floors = dataclasses.replace(
+        few, summary=few.summary.assign(sme_median_noise_floor=1.2345, sme_median_noise_floor_p90=1.4567)
+    )
+    assert render_report(floors).count("a perfect simulator 1.23× (nine in ten below 1.46×)") == 3
+    without = render_report(dataclasses.replace(few, summary=pd.DataFrame()))
+    assert without.count("not summarised: calibration_summary has no row for it") == 3
+    assert Page(without).problems == []
 
 
 def test_rises_need_events():
@@ -327,6 +336,7 @@ def test_numbers_keep_their_size():
         "346",
         "12,345",
     ]
+    assert [number_text(v) for v in (2e-9, -2e-9, 0, 0.001)] == ["< 0.001", "> -0.001", "0", "0.0010"]
     assert [times_text(v) for v in (None, 1.0, 1.4249, 10.31, 250.4, 0.4, 0.01)] == [
         "–",
         "1.00×",
@@ -337,6 +347,17 @@ def test_numbers_keep_their_size():
         "0.010×",
     ]
     assert visible("a\u202eb\x1b") == "a\ufffdb\ufffd" and visible("é 数") == "é 数"
+
+
+def test_tiny_probabilities_are_not_spelled_out():
+    shown = [probability_text(v) for v in (None, 0.0, 2e-9, 0.00149, 0.25, 0.99951, 1.0)]
+    assert shown == ["–", "< 0.001", "< 0.001", "0.001", "0.250", "> 0.999", "> 0.999"]
+    assert generic_cell({"rise_probability": 2e-9}, "rise_probability") == "< 0.001"
+    tiny = content(categories=CATEGORIES[8:10])
+    page = render_report(
+        dataclasses.replace(tiny, calibration=tiny.calibration.assign(rise_probability=2.0e-9))
+    )
+    assert page.count('<td class="num">&lt; 0.001</td>') == 6 and "0.000000002" not in page
 
 
 def test_json_has_the_same_numbers_and_null_for_nan(study, tmp_path):
@@ -354,6 +375,7 @@ def test_json_has_the_same_numbers_and_null_for_nan(study, tmp_path):
         "label",
         "verdicts",
         "calibration",
+        "calibration_summary",
         "forecasts",
         "rates_by_week",
         "funnel",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pandas as pd
 import pytest
 from fake_study import CATEGORIES, content
 from rich.console import Console
 
+from depsim_dagster.estimation.summary import calibration_summary
 from depsim_dagster.report.terminal import study_table
 
 
 def printed(calibration: pd.DataFrame, width: int = 100, **options) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width, **options).print(study_table(calibration))
+    summary = calibration_summary(calibration, noise_draws=20) if len(calibration) else pd.DataFrame()
+    Console(file=stream, width=width, **options).print(study_table(calibration, summary, width))
     return stream.getvalue()
 
 
@@ -26,9 +29,39 @@ def test_it_fits_in_100_columns_and_cuts_nothing(n):
         assert text.count(category) >= 3
 
 
+@pytest.mark.parametrize("width", [100, 90, 80, 72])
+@pytest.mark.parametrize("n", [2_000, 5_000_000])
+def test_names_and_numbers_stay_legible_in_a_narrow_terminal(width, n):
+    text = printed(content(n=n).calibration, width=width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width and "…" not in text
+    for category, _ in CATEGORIES:
+        # On one line, or on several that break behind an underscore.
+        folded = r"_(?: [^\n]*\n)?".join(category.split("_"))
+        assert len(re.findall(rf"(?m)^{folded} ", text)) == 3, category
+    assert not any(re.search(r"\(\d[^)]*$", line) for line in lines), "an interval stays on one line"
+
+
+def test_a_name_that_is_too_long_is_folded_behind_an_underscore():
+    name = "claiming_to_have_done_something_that_was_not_done_at_all"
+    text = printed(content(categories=[(name, "misalignment")]).calibration)
+    assert "\nclaiming_to_have_done_something_ " in text and "\nthat_was_not_done_at_all " in text
+
+
+def test_the_noise_floor_is_the_summary_s():
+    made = content()
+    summary = made.summary.assign(sme_median_noise_floor=1.2345)
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(study_table(made.calibration, summary))
+    assert stream.getvalue().count("(perfect simulator 1.23x,") == 3
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(study_table(made.calibration, pd.DataFrame()))
+    assert stream.getvalue().count("perfect simulator -,") == 3
+
+
 def test_redirected_output_is_plain_ascii_without_escapes():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    Console(file=stream, width=80).print(study_table(content().calibration))
+    Console(file=stream, width=80).print(study_table(content().calibration, content().summary, 80))
     stream.flush()
     text = stream.buffer.getvalue().decode("ascii")
     assert "\x1b" not in text and max(map(len, text.splitlines())) <= 80

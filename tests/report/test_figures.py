@@ -7,8 +7,11 @@ from xml.etree import ElementTree
 
 from fake_study import content
 
-from depsim_dagster.report import plots
-from depsim_dagster.report.study_report import candidates
+from depsim_dagster.report.figures.calibration import calibration_figure
+from depsim_dagster.report.figures.forest import forest_figure
+from depsim_dagster.report.figures.palette import PALETTE
+from depsim_dagster.report.figures.sme_strip import sme_strip_figure
+from depsim_dagster.report.verdict import candidates
 
 ROW = {"model": "x", "category": "c", "category_group": "misalignment", "comparable": True, "sme": 2.0}
 
@@ -38,13 +41,13 @@ def test_words_have_aa_contrast_and_marks_three_to_one_in_both_schemes():
     for scheme in (0, 1):
         for ground in ("paper", "far"):
             for role in ("ink", "muted", "label", "first"):
-                assert contrast(plots.PALETTE[role][scheme], plots.PALETTE[ground][scheme]) >= 4.5, (
+                assert contrast(PALETTE[role][scheme], PALETTE[ground][scheme]) >= 4.5, (
                     role,
                     ground,
                     scheme,
                 )
             for role in ("second", "third", "older"):
-                assert contrast(plots.PALETTE[role][scheme], plots.PALETTE[ground][scheme]) >= 3, (
+                assert contrast(PALETTE[role][scheme], PALETTE[ground][scheme]) >= 3, (
                     role,
                     ground,
                     scheme,
@@ -53,21 +56,29 @@ def test_words_have_aa_contrast_and_marks_three_to_one_in_both_schemes():
 
 def test_every_colour_is_a_variable_so_that_dark_mode_changes_it():
     rows = next(iter(candidates(content()).values()))
-    for svg in (plots.calibration(rows, figure_id="a"), plots.forest(rows, figure_id="b")):
+    for svg in (calibration_figure(rows, figure_id="a"), forest_figure(rows, figure_id="b")):
         bare = re.sub(r"var\(--fig-\w+, #[0-9a-f]{6}\)", "", svg)
         assert not re.search(r"(?:fill|stroke)[:=]\s*\"?#[0-9a-f]{6}", bare)
         assert "var(--fig-first" in svg and "<text" in svg
 
 
 def test_black_ink_is_never_left_implicit():
-    svg = plots.sme_strip({"x": [ROW]}, figure_id="f")
-    texts = [node for node in ElementTree.fromstring(svg).iter("text")]
+    svg = sme_strip_figure({"x": [ROW]}, {"x": (2.0, None)}, figure_id="f")
+    texts = list(ElementTree.fromstring(svg).iter("text"))
     assert texts and all("fill: var(" in node.get("style", "") for node in texts)
+
+
+def test_the_strip_draws_the_bars_that_it_is_given_and_none_without():
+    lines = [
+        sme_strip_figure({"x": [ROW]}, {"x": bars}, figure_id="f").count("<path")
+        for bars in ((2.0, 1.1), (2.0, None), (None, None))
+    ]
+    assert lines[0] == lines[1] + 1 == lines[2] + 2
 
 
 def test_ids_belong_to_the_figure_and_no_global_style_is_left():
     one, two = (
-        plots.calibration([ROW | side("forecast", 5) | side("observed", 7)], figure_id=name)
+        calibration_figure([ROW | side("forecast", 5) | side("observed", 7)], figure_id=name)
         for name in ("one", "two")
     )
     ids = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in (one, two)]
@@ -76,8 +87,8 @@ def test_ids_belong_to_the_figure_and_no_global_style_is_left():
 
 
 def test_zero_counts_are_arrows_from_the_bound():
-    plain = plots.forest([ROW | side("forecast", 5) | side("observed", 7)], figure_id="f")
-    zero = plots.forest([ROW | side("forecast", 5) | side("observed", 0)], figure_id="f")
+    plain = forest_figure([ROW | side("forecast", 5) | side("observed", 7)], figure_id="f")
+    zero = forest_figure([ROW | side("forecast", 5) | side("observed", 0)], figure_id="f")
     marks = [
         len(re.findall(r"<g clip-path=[^>]*>\s*<use", svg)) for svg in (plain, zero)
     ]  # data marks, not ticks
@@ -85,12 +96,16 @@ def test_zero_counts_are_arrows_from_the_bound():
 
 
 def test_names_are_drawn_literally():
-    svg = plots.forest([ROW | side("forecast", 5) | {"category": "$\\alpha$ <b> #1c2530 & é"}], figure_id="f")
+    svg = forest_figure(
+        [ROW | side("forecast", 5) | {"category": "$\\alpha$ <b> #1c2530 & é"}], figure_id="f"
+    )
     assert "$\\alpha$ &lt;b&gt; #1c2530 &amp; é" in svg
 
 
 def test_a_candidate_without_any_rate_still_draws():
-    assert "<svg" in plots.forest([ROW], figure_id="f") and "<svg" in plots.calibration([ROW], figure_id="f")
+    assert "<svg" in forest_figure([ROW], figure_id="f") and "<svg" in calibration_figure(
+        [ROW], figure_id="f"
+    )
 
 
 def test_figures_leave_the_callers_settings_alone():
@@ -98,10 +113,10 @@ def test_figures_leave_the_callers_settings_alone():
 
     matplotlib.rcParams["axes.linewidth"] = 3.25
     try:
-        first = plots.forest([ROW | side("forecast", 5)], figure_id="f")
+        first = forest_figure([ROW | side("forecast", 5)], figure_id="f")
         assert matplotlib.rcParams["axes.linewidth"] == 3.25
     finally:
         matplotlib.rcdefaults()
-    assert plots.forest([ROW | side("forecast", 5)], figure_id="f") == first, (
+    assert forest_figure([ROW | side("forecast", 5)], figure_id="f") == first, (
         "a user's settings change no report"
     )

@@ -1,0 +1,289 @@
+"""Sections of the study file: what each key accepts. How the sections refer to each other is checked in config.py.
+
+Values are taken as YAML gives them: `yes` is no number, and a number is no date.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+WEEK = dt.timedelta(days=7)
+
+
+def _spelled(pattern: str, accepted: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"accepted: {accepted}")
+        return value
+
+    return AfterValidator(check)
+
+
+# `|` separates the dimensions of a Dagster multi-partition key, and control characters have no place in a path.
+ModelName = Annotated[
+    str,
+    _spelled(
+        r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,127}",
+        "letters, digits and . _ : @ / + - (a letter or digit first, at most 128 characters)",
+    ),
+]
+Name = Annotated[
+    str,
+    _spelled(
+        r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        "letters, digits and . _ - (a letter or digit first, at most 64 characters)",
+    ),
+]
+EnvironmentKey = Annotated[
+    str,
+    _spelled(
+        r"[A-Z_][A-Z0-9_]*",
+        "the name of an environment variable (capital letters, digits and _), not the secret itself",
+    ),
+]
+Reason = Annotated[str, StringConstraints(min_length=10)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+
+
+def _not_a_number(value: Any) -> Any:
+    if isinstance(value, int | float):  # it would be read as seconds since 1970
+        raise ValueError("accepted: a date such as 2026-01-05")
+    return value
+
+
+def _monday(day: dt.date) -> dt.date:
+    if day.weekday() != 0:
+        before = day - dt.timedelta(days=day.weekday())
+        raise ValueError(f"weeks start on Monday (UTC); use {before} or {before + WEEK}")
+    return day
+
+
+Day = Annotated[dt.date, Field(strict=False), BeforeValidator(_not_a_number)]
+Moment = Annotated[dt.datetime, Field(strict=False), BeforeValidator(_not_a_number)]
+Monday = Annotated[Day, AfterValidator(_monday)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def _only_keys_of(self, selector: str, keys: Mapping[str, tuple[str, ...]]) -> None:
+        """Demand the keys of the chosen kind and refuse those of another kind, which would silently do nothing."""
+        kind = getattr(self, selector)
+        given = {key for names in keys.values() for key in names if getattr(self, key) not in (None, ())}
+        problems = [f"{selector} `{kind}` needs the key `{key}`" for key in keys[kind] if key not in given]
+        problems += [
+            f"{selector} `{kind}` has no key `{key}`; it belongs to {selector} `{owner}`"
+            for owner, names in keys.items()
+            for key in names
+            if key in given and key not in keys[kind]
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+
+
+class ConsentConfig(Section):
+    """Where consent is recorded. Without a ledger only a public corpus may be used, and its reason is recorded."""
+
+    ledger: Text | None = Field(None, description="Parquet of the consent ledger (file or glob)")
+    scope: Text = Field("model_improvement", description="the scope that must be granted")
+    public_corpus: Reason | None = Field(None, description="why this traffic needs no consent ledger")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ConsentConfig:
+        if (self.ledger is None) == (self.public_corpus is None):
+            raise ValueError("give exactly one of `ledger` (a Parquet path) and `public_corpus` (the reason)")
+        return self
+
+
+class AnswerColumns(Section):
+    """Columns of a table of recorded answers: one row per (prompt, model)."""
+
+    prompt: Text = "prompt"
+    model: Text = "model"
+    answer: Text = "answer"
+    attributes: Texts = Field((), description="columns kept beside the prefix, for graders and filters")
+
+
+class RecordedAnswers(Section):
+    """Files of (prompt, model, answer), with the part of the model column that is not in the deployment's name."""
+
+    files: Texts = Field(min_length=1)
+    columns: AnswerColumns = AnswerColumns()
+    strip_model_prefix: str = ""
+
+
+class TrafficConfig(Section):
+    """The logs: `depsim` is the project's own conversation schema, `recorded_answers` a table of (prompt, model, answer)."""
+
+    format: Literal["depsim", "recorded_answers"] = "depsim"
+    paths: Texts = Field((), description="files or globs, for format depsim")
+    recorded: RecordedAnswers | None = Field(None, description="for format recorded_answers")
+    consent: ConsentConfig
+    as_of: Moment | None = Field(None, description="consent must also hold at this moment; now when absent")
+
+    @model_validator(mode="after")
+    def _keys_of_format(self) -> TrafficConfig:
+        self._only_keys_of("format", {"depsim": ("paths",), "recorded_answers": ("recorded",)})
+        if self.as_of is not None and self.as_of.tzinfo is None:
+            raise ValueError("`as_of` needs a time zone, for example 2026-03-30T00:00:00Z")
+        return self
+
+
+class ExclusionConfig(Section):
+    """The exclusions of METHOD.md; each is on unless the study turns it off."""
+
+    temporary_chats: bool = True
+    employees: bool = True
+    enterprise: bool = True
+    api: bool = True
+    attachments: bool = True
+
+
+class SamplingConfig(Section):
+    turns_per_week: int | None = Field(1000, ge=1, description="sampled user turns a week; null takes all")
+    exclude: ExclusionConfig = ExclusionConfig()
+
+
+class WeeksConfig(Section):
+    first: Monday
+    last: Monday | None = Field(
+        None, description="the last Monday of a closed study; absent for a running one"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> WeeksConfig:
+        if self.last is not None and self.last < self.first:
+            raise ValueError(f"`last` ({self.last}) is before `first` ({self.first})")
+        return self
+
+
+class DeploymentConfig(Section):
+    """One model version with its release time and the version that it replaces."""
+
+    model: ModelName
+    released: Day
+    predecessor: ModelName | None = None
+    endpoint: Name
+    served_as: Text | None = Field(
+        None, description="the model name that the endpoint knows; `model` when absent"
+    )
+
+    @property
+    def served_model(self) -> str:
+        return self.served_as or self.model
+
+
+class WindowsConfig(Section):
+    forecast_weeks: int = Field(2, ge=1, description="full weeks before a release whose traffic is replayed")
+    observation_weeks: int = Field(2, ge=1, description="full weeks after a release that are observed")
+
+
+class EndpointConfig(Section):
+    """`openai`: any OpenAI-compatible server. `sandbox` and `recorded` are served on loopback while a run lasts."""
+
+    kind: Literal["openai", "sandbox", "recorded"] = "openai"
+    base_url: Text | None = None
+    api_key_env: EnvironmentKey | None = Field(None, description="environment variable that holds the key")
+    world: Text | None = Field(None, description="for kind sandbox: the world file")
+    recorded: RecordedAnswers | None = Field(None, description="for kind recorded")
+    max_in_flight: int = Field(64, ge=1, le=1000)
+    request_timeout_s: float = Field(60.0, gt=0)
+    max_attempts: int = Field(6, ge=1)
+    max_tokens_param: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"
+
+    @property
+    def embedded(self) -> bool:
+        return self.kind != "openai"
+
+    @model_validator(mode="after")
+    def _keys_of_kind(self) -> EndpointConfig:
+        self._only_keys_of(
+            "kind", {"openai": ("base_url",), "sandbox": ("world",), "recorded": ("recorded",)}
+        )
+        if self.base_url is not None:
+            parts = urlsplit(self.base_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(
+                    "`base_url` must be http:// or https:// with a host, for example http://host:8000/v1"
+                )
+            if "@" in parts.netloc:
+                raise ValueError(
+                    "`base_url` must hold no credentials: name the key's variable in `api_key_env`"
+                )
+        return self
+
+
+class ReplayConfig(Section):
+    temperature: float = Field(1.0, ge=0, le=2)
+    max_tokens: int | None = Field(1024, ge=1)
+    completions_per_prefix: int = Field(1, ge=1, le=32)
+    system_prompt: str | None = Field(None, description="replaces the system prompt of the log when given")
+
+
+class DeidentificationConfig(Section):
+    engine: Literal["embedded", "none"] = "embedded"
+    reason: Reason | None = Field(None, description="why engine `none` is acceptable; recorded in the gate")
+    hmac_key_env: EnvironmentKey = "DEPSIM_HMAC_KEY"
+
+    @model_validator(mode="after")
+    def _none_needs_reason(self) -> DeidentificationConfig:
+        if self.engine == "none" and self.reason is None:
+            raise ValueError("engine `none` needs a `reason`")
+        return self
+
+
+class GraderConfig(Section):
+    """How a category is labelled: by a model (`llm`) or by a deterministic rule (`regex`, `python`, `recorded`)."""
+
+    kind: Literal["llm", "regex", "python", "recorded"]
+    endpoint: Name | None = None
+    model: Text | None = None
+    pattern: Text | None = Field(
+        None, description="for kind regex: RE2 syntax, searched in the target turn's text"
+    )
+    function: Text | None = Field(
+        None, description="for kind python: `module:function` or `file.py:function`"
+    )
+    recorded: RecordedAnswers | None = Field(None, description="for kind recorded")
+    label: Text | None = Field(None, description="for kind recorded: the label column; 1 means flagged")
+
+    @model_validator(mode="after")
+    def _keys_of_kind(self) -> GraderConfig:
+        self._only_keys_of(
+            "kind",
+            {
+                "llm": ("endpoint", "model"),
+                "regex": ("pattern",),
+                "python": ("function",),
+                "recorded": ("recorded", "label"),
+            },
+        )
+        return self
+
+
+class GradingConfig(Section):
+    taxonomy: Text = Field("default", description="`default` (METHOD.md) or the path of a taxonomy file")
+    graders: dict[Name, GraderConfig] = Field(min_length=1)
+    default_grader: Name | None = Field(None, description="grades every category that names none")
+
+
+class EstimationConfig(Section):
+    level: float = Field(0.95, gt=0.5, lt=1)
+    tau: float = Field(0.5, ge=0, le=3, description="log-scale forecast error before any scorecard exists")

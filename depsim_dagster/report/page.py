@@ -1,0 +1,253 @@
+"""The report's page as HTML text: one template, filled with rows, text and figures. Everything that comes from data,
+names of categories and models included, is treated as hostile text. Not here: files (study_report).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from importlib import resources
+
+import pandas as pd
+
+from depsim_dagster.report.plain_rows import Row, plain, records, visible
+from depsim_dagster.report.report_content import GROUP_TITLES, SANDBOX_LABEL, SANDBOX_SHORT, ReportContent
+from depsim_dagster.report.value_text import (
+    ABSENT,
+    arrow_text,
+    count_text,
+    direction_text,
+    generic_cell,
+    number_text,
+    probability_text,
+    rate_cell,
+    times_text,
+)
+from depsim_dagster.report.verdict import candidates, summaries, verdict
+
+
+def render_report(content: ReportContent) -> str:
+    """The page as HTML text: no script, no reference outside the file, same text for the same content.
+
+    Raises LakeError for a table without model or category column.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    from depsim_dagster.report.figures.palette import PALETTE
+    from depsim_dagster.report.figures.sme_strip import sme_strip_figure
+    from depsim_dagster.report.figures.weekly_trend import weekly_trend_figure
+
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: (
+            value if isinstance(value, (Markup, int)) else ABSENT if value is None else visible(value)
+        ),
+    )
+    source = resources.files("depsim_dagster.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+    sandbox = content.shows_sandbox
+    groups, weekly, summary = candidates(content), records(content.rates_by_week), summaries(content)
+    sections = [
+        _section(index, rows, summary.get(model), sandbox)
+        for index, (model, rows) in enumerate(groups.items(), start=1)
+    ]
+    levels = {row["level"] for row in records(content.forecasts) if row.get("level") is not None}
+    verdicts = [section["verdict"] for section in sections]
+    strip = {v.model: rows for v, rows in zip(verdicts, groups.values(), strict=True) if v.comparable}
+    bars = {v.model: (v.median_sme, v.noise_floor) for v in verdicts}
+    tag = SANDBOX_SHORT if sandbox else ""
+    return environment.from_string(source).render(
+        content=content,
+        sandbox=sandbox,
+        label=SANDBOX_LABEL,
+        short=SANDBOX_SHORT,
+        sections=sections,
+        generated=utc_text(content.generated_at),
+        palette=PALETTE,
+        level=f"{100 * levels.pop():.4g} %" if len(levels) == 1 else "",
+        strip=Markup(sme_strip_figure(strip, bars, figure_id="fig-strip", label=tag)) if strip else "",
+        trend=Markup(weekly_trend_figure(weekly, figure_id="fig-trend", label=tag))
+        if len({row.get("week") for row in weekly}) >= 3
+        else "",
+        funnel=_funnel(content.funnel),
+        marts=[_table(str(n).replace("_", " "), f) for n, f in content.marts.items()],
+        quality=_quality(content.data_quality),
+        gates=[plain(gate) for gate in content.gates],
+        stack=[
+            (str(key), generic_cell({"v": plain(value)}, "v"))
+            for key, value in content.measurement_stack.items()
+        ],
+        seals=_seals(content),
+        mixed_stacks=sorted(_hashes(content, "stack_hash")),
+        rate=number_text,
+        probability=probability_text,
+        count=count_text,
+        times=times_text,
+        arrow=arrow_text,
+    )
+
+
+def _section(index: int, rows: list[Row], summary: Row | None, sandbox: bool) -> Row:
+    """What the template needs for one candidate; ids come from the index because names may hold anything."""
+    from markupsafe import Markup
+
+    from depsim_dagster.report.figures.calibration import calibration_figure
+    from depsim_dagster.report.figures.forest import forest_figure
+
+    found = verdict(rows, summary)
+    parts = [SANDBOX_SHORT] * sandbox + ["retrospective"] * ("retrospective" in found.kind)
+    draw = partial(dict, label=" · ".join(parts))
+    by_group: dict[str, list[Row]] = {}
+    for row in rows:
+        shown = row | {
+            "forecast": rate_cell(row, "forecast"),
+            "observed": rate_cell(row, "observed"),
+            "production": rate_cell(row, "predecessor_production"),
+            "simulated": rate_cell(row, "predecessor_sim"),
+            "direction": direction_text(row),
+            "few": row.get("sme") is not None and not row.get("comparable"),
+            "above": None not in (row.get("sme"), row.get("sme_noise_floor_p90"))
+            and row["sme"] > row["sme_noise_floor_p90"],
+        }
+        group = str(row.get("category_group") or "other")
+        by_group.setdefault(GROUP_TITLES.get(group, group), []).append(_Missing(shown))
+    turns = sorted(
+        (row for group in by_group.values() for row in group),
+        key=lambda row: (not row["moved"], -(row["observed_ratio"] or 0)),
+    )
+    return {
+        "id": f"candidate-{index}",
+        "verdict": found,
+        "groups": by_group,
+        "turns": turns,
+        "calibration": Markup(calibration_figure(rows, **draw(figure_id=f"fig-calibration-{index}")))
+        if found.observed
+        else "",
+        "forest": Markup(forest_figure(rows, **draw(figure_id=f"fig-forest-{index}"))),
+    }
+
+
+class _Missing(dict):
+    """A row whose absent columns read as None, so that an older table still renders under StrictUndefined."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def utc_text(moment: datetime) -> str:
+    """A time to the minute, in UTC; a time without a zone is UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _time(value: object) -> pd.Timestamp:
+    return pd.to_datetime(
+        value, utc=True, errors="coerce"
+    )  # NaT compares as False: an unreadable time proves nothing
+
+
+def _table(title: str, frame: pd.DataFrame) -> Row:
+    rows, columns = records(frame), [str(column) for column in frame.columns]
+    numeric = [
+        all(isinstance(row[c], (int, float, type(None))) and not isinstance(row[c], bool) for row in rows)
+        for c in columns
+    ]
+    cells = [[generic_cell(row, column) for column in columns] for row in rows]
+    return {
+        "title": title,
+        "columns": [(c.replace("_", " "), n) for c, n in zip(columns, numeric, strict=True)],
+        "rows": cells,
+    }
+
+
+def _quality(quality: Mapping[str, object] | pd.DataFrame) -> Row | None:
+    if not isinstance(quality, pd.DataFrame):
+        quality = pd.DataFrame({"status": list(quality), "outcomes": list(quality.values())})
+    return _table("Outcomes by status", quality) if len(quality) else None
+
+
+def _funnel(frame: pd.DataFrame) -> Row | None:
+    """Turns that each rule took (the last rows: what is left), with the share of all, and each week's."""
+    rows = records(frame)
+    if not rows:
+        return None
+    order: dict[str, tuple] = {}
+    weeks = sorted({str(row["week"]) for row in rows})
+    counts: dict[str, dict[str, int]] = {}
+    for position, row in enumerate(rows):
+        rule, step = str(row["rule"]), row.get("order")
+        order.setdefault(rule, (step is None, step if step is not None else position))
+        week = counts.setdefault(rule, {})
+        week[str(row["week"])] = week.get(str(row["week"]), 0) + (row.get("turns") or 0)
+    rules = sorted(counts, key=lambda rule: order[rule])
+    every = sum(sum(week.values()) for week in counts.values())
+    return {
+        "weeks": weeks,
+        "rules": [
+            {
+                "rule": rule,
+                "total": sum(counts[rule].values()),
+                "share": sum(counts[rule].values()) / every if every else None,
+                "by_week": {week: counts[rule].get(week) for week in weeks},
+            }
+            for rule in rules
+        ],
+    }
+
+
+def _hashes(content: ReportContent, column: str) -> set[str]:
+    return {
+        str(row[column])
+        for frame in (content.calibration, content.forecasts)
+        for row in records(frame)
+        if row.get(column)
+    }
+
+
+def _seals(content: ReportContent) -> list[Row]:
+    """One entry per sealed forecast, with whether the calibration was scored against that very seal."""
+    scored: dict[str, set[str]] = {}
+    for row in records(content.calibration):
+        scored.setdefault(str(row["model"]), set()).add(str(row.get("forecast_hash")))
+    seals: dict[tuple[str, str], Row] = {}
+    for row in records(content.forecasts):
+        key = (str(row["model"]), str(row.get("forecast_hash")))
+        seal = seals.setdefault(
+            key,
+            {
+                c: row.get(c)
+                for c in (
+                    "model",
+                    "deployment",
+                    "kind",
+                    "forecast_weeks",
+                    "released_at",
+                    "sealed_at",
+                    "tau",
+                    "level",
+                    "stack_hash",
+                    "labels_hash",
+                    "previous_hash",
+                    "forecast_hash",
+                )
+            }
+            | {"categories": 0},
+        )
+        seal["categories"] += 1
+    for (model, forecast_hash), seal in seals.items():
+        seal["scored"] = (
+            "not scored yet"
+            if model not in scored
+            else (
+                "✓ the scores above are against this seal"
+                if forecast_hash in scored[model]
+                else "✗ the scores above name another forecast hash"
+            )
+        )
+        sealed, released = seal["sealed_at"], seal["released_at"]
+        seal["early"] = None if not sealed or not released else bool(_time(sealed) < _time(released))
+    return list(seals.values())

@@ -1,0 +1,49 @@
+"""What one report shows: the published tables of a study, and the labels that a reader must not miss. Not here: reading
+them from the lake (content).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pandas as pd
+
+from depsim_dagster.report.plain_rows import records
+
+SANDBOX_LABEL = "SANDBOX: synthetic traffic, models and outcomes. Not a measurement of any real model."
+SANDBOX_SHORT = "SANDBOX: synthetic data"
+GROUP_TITLES = {"disallowed_content": "Disallowed content", "misalignment": "Misalignment"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReportContent:
+    """Everything that the page shows. An empty table or mapping means "absent" and is said so on the page.
+
+    calibration: `post_release_calibration` rows of all candidates; summary: `calibration_summary` rows (a candidate
+    without one has no median, tail or noise floor); forecasts: `registered_forecasts` rows (a
+    candidate without calibration rows is shown as sealed, not yet observed); rates_by_week: `rate_estimates`
+    and `observed_rates` rows together; funnel: week, rule, turns, order, where the turns that each rule
+    excluded and those that are left add up to the traffic; marts: name to any table; data_quality: missing
+    outcomes as {status: count} or as any table; gates: mappings with week, suite, success, suite_version.
+    """
+
+    study: str
+    generated_at: datetime
+    sandbox: bool
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    summary: pd.DataFrame = field(default_factory=pd.DataFrame)
+    forecasts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rates_by_week: pd.DataFrame = field(default_factory=pd.DataFrame)
+    funnel: pd.DataFrame = field(default_factory=pd.DataFrame)
+    marts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    measurement_stack: Mapping[str, object] = field(default_factory=dict)
+    data_quality: Mapping[str, object] | pd.DataFrame = field(default_factory=dict)
+    gates: Sequence[Mapping[str, object]] = ()
+
+    @property
+    def shows_sandbox(self) -> bool:
+        """True when the flag is set or any row says so: a forgotten flag must not drop the label."""
+        frames = (self.calibration, self.summary, self.forecasts, self.rates_by_week)
+        return self.sandbox or any(row.get("sandbox") is True for frame in frames for row in records(frame))

@@ -1,0 +1,168 @@
+"""How one candidate's forecast did, in a few numbers. SMEs come summarised (calibration_summary), with the noise floor of
+that summary; here they are only looked up, and yes-or-no outcomes are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from depsim_dagster.errors import LakeError
+from depsim_dagster.report.plain_rows import Row, records
+from depsim_dagster.report.report_content import ReportContent
+from depsim_dagster.report.value_text import ABSENT, rate_cell
+
+RISE = 1.5  # METHOD.md: a production rate "moved" from 1.5x on
+MINIMUM_EVENTS = (
+    10  # the contract's bar for `comparable`; used here only to keep noise out of the lists of rises
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one candidate's forecast did. Errors (SME, a factor >= 1) are over the comparable categories only;
+    None = no data. `noise_floor` and its p90 are what a perfect simulator's median SME would be.
+    """
+
+    model: str
+    deployment: str
+    kind: str
+    observed: bool
+    categories: int
+    comparable: int
+    median_sme: float | None
+    noise_floor: float | None
+    noise_floor_p90: float | None
+    baseline_median_sme: float | None
+    p90_sme: float | None
+    worst_sme: float | None
+    worst_category: str | None
+    above_noise: int
+    above_noise_of: int
+    directions_right: int
+    directions_called: int
+    movers_right: int
+    movers_called: int
+    paired_right: int
+    paired_called: int
+    inside: int
+    inside_of: int
+    rises: tuple[Row, ...]
+
+
+def candidates(content: ReportContent) -> dict[str, list[Row]]:
+    """Rows per candidate, in release order. Candidates that are only sealed get calibration-like rows without
+    outcome.
+
+    Raises LakeError when a table has rows but no model or category column.
+    """
+    for name, frame in (("calibration", content.calibration), ("forecasts", content.forecasts)):
+        missing = {"model", "category"} - set(map(str, frame.columns))
+        if len(frame) and missing:
+            raise LakeError(
+                f"report: table '{name}' has no column {sorted(missing)}; pass the published table unchanged"
+            )
+    groups: dict[str, list[Row]] = {}
+    for row in records(content.calibration):
+        groups.setdefault(str(row["model"]), []).append(row)
+    released, sealed_only = {}, {}
+    for row in records(content.forecasts):
+        model = str(row["model"])
+        released[model] = str(row.get("released_at") or "")
+        if model not in groups:
+            sealed_only.setdefault(model, []).append(_unobserved(row))
+    groups |= sealed_only
+    return {
+        model: groups[model]
+        for model in sorted(groups, key=lambda m: (m not in released, released.get(m, ""), m))
+    }
+
+
+def _unobserved(row: Row) -> Row:
+    named = {
+        "k": "forecast_k",
+        "n": "forecast_n",
+        "rate_per_100k": "forecast_per_100k",
+        "lower_per_100k": "forecast_lower_per_100k",
+        "upper_per_100k": "forecast_upper_per_100k",
+    }
+    return {named.get(key, key.replace("_rate_per_100k", "_per_100k")): value for key, value in row.items()}
+
+
+def summaries(content: ReportContent) -> dict[str, Row]:
+    """Per candidate its row of calibration_summary over all groups; none where rows of several stacks or kinds would
+    have to be chosen between.
+    """
+    found: dict[str, list[Row]] = {}
+    for row in records(content.summary):
+        if row.get("category_group") == "all":
+            found.setdefault(str(row.get("model")), []).append(row)
+    return {model: rows[0] for model, rows in found.items() if len(rows) == 1}
+
+
+def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
+    """One candidate's rows and its row of calibration_summary in one line of numbers."""
+    first, summary = rows[0], summary or {}
+    comparable = [row for row in rows if row.get("comparable") and row.get("sme") is not None]
+    floored = [row for row in comparable if row.get("sme_noise_floor_p90") is not None]
+    called = [row for row in rows if row.get("direction_correct") is not None]
+    movers = [row for row in called if row.get("moved")]
+    paired = [row for row in rows if row.get("paired_direction") and row.get("observed_direction")]
+    judged = [row for row in rows if row.get("observed_in_prediction") is not None]
+    observed = any(row.get("observed_n") for row in rows)
+    return Verdict(
+        model=str(first["model"]),
+        deployment=str(first.get("deployment") or ABSENT),
+        kind=" and ".join(sorted({str(row["kind"]) for row in rows if row.get("kind")}))
+        or "kind not recorded",
+        observed=observed,
+        categories=len(rows),
+        comparable=len(comparable),
+        median_sme=summary.get("sme_median"),
+        noise_floor=summary.get("sme_median_noise_floor"),
+        noise_floor_p90=summary.get("sme_median_noise_floor_p90"),
+        baseline_median_sme=summary.get("baseline_sme_median"),
+        p90_sme=summary.get("sme_p90"),
+        worst_sme=summary.get("sme_worst"),
+        worst_category=summary.get("sme_worst_category"),
+        above_noise=sum(row["sme"] > row["sme_noise_floor_p90"] for row in floored),
+        above_noise_of=len(floored),
+        directions_right=sum(row["direction_correct"] for row in called),
+        directions_called=len(called),
+        movers_right=sum(row["direction_correct"] for row in movers),
+        movers_called=len(movers),
+        paired_right=sum(row["paired_direction"] == row["observed_direction"] for row in paired),
+        paired_called=len(paired),
+        inside=sum(row["observed_in_prediction"] for row in judged),
+        inside_of=len(judged),
+        rises=tuple(biggest_rises(rows, observed)),
+    )
+
+
+def biggest_rises(rows: Sequence[Row], observed: bool, limit: int = 3) -> list[Row]:
+    """The largest increases of >= 1.5x on >= 10 events: production rate after release against the
+    predecessor's, or, before there is an outcome, X→Y against Y→Y on the same prefixes (Jeffreys-smoothed,
+    METHOD.md).
+    """
+    found = []
+    for row in rows:
+        left, right = ("observed", "predecessor_production") if observed else ("forecast", "predecessor_sim")
+        k_new, n_new, k_old, n_old = (row.get(f"{side}_{part}") for side in (left, right) for part in "kn")
+        if None in (k_new, k_old) or not n_new or not n_old or k_new + k_old < MINIMUM_EVENTS:
+            continue
+        ratio = (
+            row.get("observed_ratio")
+            if observed
+            else ((k_new + 0.5) / (n_new + 1)) / ((k_old + 0.5) / (n_old + 1))
+        )
+        if ratio is not None and ratio >= RISE:
+            found.append(
+                {
+                    "category": row["category"],
+                    "ratio": ratio,
+                    "before": rate_cell(row, right)["text"],
+                    "after": rate_cell(row, left)["text"],
+                    "forecast": rate_cell(row, "forecast")["text"],
+                }
+            )
+    return sorted(found, key=lambda rise: (-rise["ratio"], str(rise["category"])))[:limit]

@@ -1,0 +1,69 @@
+"""A study whose process is killed in the middle of its calls: the next run finishes it and pays only for what was in flight."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from small_study import REPOSITORY, write_study
+
+from depsim_dagster.config import load_study
+from depsim_dagster.replay.embedded import EmbeddedServer
+from depsim_dagster.replay.journal import FLUSH_ROWS
+from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
+from depsim_dagster.study import Study
+
+TURNS, IN_FLIGHT = 180, 16
+DEADLINE_S = 120
+
+
+def answered(server: EmbeddedServer) -> int:
+    with urllib.request.urlopen(server.base_url.removesuffix("/v1") + "/sandbox/stats") as response:
+        return sum(json.load(response)["completions_by_model"].values())
+
+
+def start(study_file: Path) -> subprocess.Popen:
+    environment = {
+        **os.environ,
+        "DEPSIM_HMAC_KEY": "a-test-key-that-is-long-enough",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    environment.pop("DAGSTER_HOME", None)
+    command = [sys.executable, "-m", "depsim_dagster.cli", "study", "run", "-c", str(study_file)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def test_killed_study_is_finished_by_the_next_run(tmp_path, small_world):
+    with EmbeddedServer(["--world", str(small_world / "world.json"), "--latency-ms", "20"]) as server:
+        endpoint = {"kind": "openai", "base_url": server.base_url, "max_in_flight": IN_FLIGHT}
+        study_file = write_study(
+            tmp_path, small_world, endpoints={"sandbox": endpoint}, sampling={"turns_per_week": TURNS}
+        )
+        killed = start(study_file)
+        deadline = time.monotonic() + DEADLINE_S
+        while answered(server) < TURNS // 2 and killed.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+        before = answered(server)
+        assert TURNS // 2 <= before < 4 * TURNS, "the kill was to hit the replay"
+
+        finished = start(study_file)
+        output, _ = finished.communicate(timeout=DEADLINE_S)
+        assert finished.returncode == 0, output
+        total = answered(server)
+
+    study = Study(load_study(study_file))
+    for model in ("sandbox-v1", "sandbox-v2"):
+        rows = study.lake.read(REGENERATED_COMPLETIONS, {"week": "2026-01-12", "model": model}).to_pandas()
+        assert len(rows) == TURNS and rows["turn_id"].is_unique
+        assert set(rows["status"]) == {"ok"}
+    # Two models on one week, both graded, and the production of three weeks.
+    needed = 2 * TURNS + 2 * TURNS + 3 * TURNS
+    assert needed <= total <= needed + IN_FLIGHT + FLUSH_ROWS

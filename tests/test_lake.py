@@ -1,0 +1,531 @@
+"""The lake: schema at the door, quarantine, atomic publication, and refusal by the reader itself."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from depsim_dagster.errors import GateError, LakeError
+from depsim_dagster.lake import MANIFEST, QUARANTINE, TIMESTAMP, GateMark, Lake, LakeTable, field
+
+CANARY = "canary-91c2"
+ROWS = LakeTable(
+    "rows",
+    "rows for these tests",
+    pa.schema(
+        [
+            field("week", pa.string(), "week"),
+            field("text", pa.string(), "text", nullable=True),
+            field("count", pa.int64(), "count"),
+        ]
+    ),
+    ("week",),
+)
+GATED = replace(ROWS, name="gated", gates=("consent", "privacy"))
+BY_MODEL = replace(ROWS, name="by_model", partitioned_by=("week", "model"))
+WEEK = {"week": "2026-01-05"}
+VERSIONS = {"consent": "c" * 64, "privacy": "p" * 64}
+
+
+def rows(*counts, text="hello", week="2026-01-05") -> pa.Table:
+    return pa.table(
+        {"week": [week] * len(counts), "text": [text] * len(counts), "count": list(counts)},
+        schema=ROWS.schema,
+    )
+
+
+def marks(content: str, **versions) -> list[GateMark]:
+    return [
+        GateMark(suite, version, content, "0", "2026-01-12T00:00:00+00:00", 8)
+        for suite, version in (VERSIONS | versions).items()
+    ]
+
+
+def files_below(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return Lake(tmp_path / "store", VERSIONS)
+
+
+def publish_gated(lake: Lake, *counts) -> Path:
+    quarantined = lake.quarantine(GATED, WEEK, rows(*counts))
+    lake.publish(quarantined, marks(quarantined.content))
+    return GATED.directory(lake.root, WEEK)
+
+
+# ----------------------------------------------------------------------------------------------------------- the schema
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (pa.table({"week": ["2026-01-05"], "text": [CANARY]}), "missing from the rows to write: count"),
+        (
+            pa.table({"week": ["2026-01-05"], "text": [CANARY], "count": [CANARY]}),
+            r"of another type: count \(string, not int64\)",
+        ),
+        (
+            pa.table({"week": ["2026-01-05"], "text": [CANARY], "count": ["12"]}),
+            r"of another type: count \(string, not int64\)",
+        ),
+        (
+            pa.table({"week": ["2026-01-05"], "text": [7], "count": [1]}),
+            r"of another type: text \(int64, not string\)",
+        ),
+        (
+            pa.table(
+                {"week": ["2026-01-05"] * 2, "text": [CANARY] * 2, "count": pa.array([1, None], pa.int64())}
+            ),
+            r"1 row\(s\) have no count",
+        ),
+        (pa.table({"week": [CANARY], "text": ["x"], "count": [1]}), "rows of another week"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_and_not_quoted(lake, bad, says):
+    with pytest.raises(LakeError, match=says) as caught:
+        lake.write(ROWS, WEEK, bad)
+    assert CANARY not in str(caught.value)
+    assert files_below(lake.root) == []
+
+
+def test_a_value_too_large_is_refused_and_not_quoted(lake):
+    narrow = replace(ROWS, schema=ROWS.schema.set(2, field("count", pa.int32(), "count")))
+    with pytest.raises(LakeError, match="does not fit") as caught:
+        lake.write(narrow, WEEK, rows(2**40 + 12345))
+    assert str(2**40 + 12345) not in str(caught.value)
+
+
+def test_a_time_without_a_zone_is_refused(lake):
+    timed = LakeTable("timed", "", pa.schema([field("at", TIMESTAMP, "time")]))
+    with pytest.raises(LakeError, match="at"):
+        lake.write(timed, {}, pa.table({"at": pa.array([0], pa.timestamp("us"))}))
+    lake.write(timed, {}, pa.table({"at": pa.array([0], pa.timestamp("ms", tz="Asia/Kolkata"))}))
+    assert lake.read(timed, {}).schema.field("at").type == TIMESTAMP
+
+
+def test_widths_of_one_kind_are_converted(lake):
+    lake.write(
+        ROWS,
+        WEEK,
+        pa.table(
+            {
+                "count": pa.array([1], pa.int8()),
+                "text": pa.array([None], pa.null()),
+                "week": pa.array(["2026-01-05"], pa.large_string()),
+                "extra": [1],
+            }
+        ),
+    )
+    assert lake.read(ROWS, WEEK).schema.equals(ROWS.schema)
+
+
+def test_a_null_in_a_later_batch_leaves_nothing_behind(lake):
+    good = rows(1, 2)
+    bad = pa.table({"week": ["2026-01-05"], "text": ["x"], "count": pa.array([None], pa.int64())})
+    with pytest.raises(LakeError, match="count"):
+        lake.write(ROWS, WEEK, iter([good, bad]))
+    assert files_below(lake.root) == []
+
+
+def test_an_error_in_the_stream_leaves_nothing_behind(lake):
+    def stream():
+        yield rows(1)
+        raise RuntimeError("reader died")
+
+    with pytest.raises(RuntimeError, match="reader died"):
+        lake.write(ROWS, WEEK, stream())
+    assert files_below(lake.root) == []
+
+
+def test_keys_of_another_partitioning_are_refused(lake):
+    with pytest.raises(LakeError, match=r"partitioned by \['week'\]"):
+        lake.write(ROWS, {"model": "m"}, rows(1))
+
+
+# --------------------------------------------------------------------------------------------------------- publication
+def test_quarantine_is_invisible(lake):
+    quarantined = lake.quarantine(ROWS, WEEK, rows(1, 2))
+    assert quarantined.read().num_rows == 2 and quarantined.rows == 2
+    assert lake.manifest(ROWS, WEEK) is None
+    assert lake.published(ROWS) == [] and lake.files(ROWS) == [] and lake.files("rows") == []
+    with pytest.raises(LakeError, match=r"rows\[week=2026-01-05\]: not published"):
+        lake.read(ROWS, WEEK)
+    with pytest.raises(LakeError, match="not published"):
+        next(lake.scan(ROWS, WEEK))
+
+
+def test_a_publication_replaces_the_older_one_and_its_file(lake):
+    lake.write(ROWS, WEEK, rows(1))
+    lake.write(ROWS, WEEK, rows(2, 3))
+    directory = ROWS.directory(lake.root, WEEK)
+    assert lake.read(ROWS, WEEK).column("count").to_pylist() == [2, 3]
+    assert len(list(directory.iterdir())) == 2, "one manifest and one data file"
+    assert files_below(lake.root / QUARANTINE) == []
+
+
+def test_the_same_rows_twice_are_the_same_content(lake):
+    first, second = lake.write(ROWS, WEEK, rows(1, 2)), lake.write(ROWS, WEEK, rows(1, 2))
+    assert first.content == second.content and first.data_file == second.data_file
+    assert [path.name for path in ROWS.directory(lake.root, WEEK).glob("*.parquet")] == [first.data_file]
+    assert lake.write(ROWS, WEEK, rows(1, 3)).content != first.content
+
+
+def test_an_empty_table_can_be_published(lake):
+    assert lake.write(ROWS, WEEK, ROWS.schema.empty_table()).rows == 0
+    assert lake.read(ROWS, WEEK).num_rows == 0
+    assert lake.write(ROWS, WEEK, iter(())).rows == 0
+
+
+def test_scan_streams_the_rows_in_batches(lake):
+    lake.write(ROWS, WEEK, iter([rows(*range(5)), rows(*range(5, 12))]))
+    batches = list(lake.scan(ROWS, WEEK, columns=["count"], rows=4))
+    assert max(batch.num_rows for batch in batches) <= 4 and batches[0].schema.names == ["count"]
+    assert pa.Table.from_batches(batches).column("count").to_pylist() == list(range(12))
+
+
+def test_a_second_publication_of_one_quarantined_file_is_an_error(lake):
+    quarantined = lake.quarantine(ROWS, WEEK, rows(1))
+    lake.publish(quarantined)
+    with pytest.raises(LakeError, match="quarantined file is gone"):
+        lake.publish(quarantined)
+    assert lake.read(ROWS, WEEK).num_rows == 1
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from test_lake import ROWS, WEEK, rows
+from depsim_dagster import durable_files, lake
+
+place, root = sys.argv[1], Path(sys.argv[2])
+
+def die(*_):
+    os._exit(9)
+
+def stream():
+    yield rows(7, 8)
+    if place == "while writing":
+        die()
+
+real_replace, real_write = os.replace, durable_files.write_atomically
+
+def replace(source, target):
+    before = {"_manifest.json": "before the manifest's rename"}.get(Path(target).name, "before the move")
+    if place == before:
+        die()
+    real_replace(source, target)
+
+def write(path, content):
+    if place == "after the move":
+        die()
+    real_write(path, content)
+    if place == "before cleaning":
+        die()
+
+os.replace, lake.write_atomically = replace, write
+lake.Lake(root).write(ROWS, WEEK, stream())
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("while writing", [1]),
+        ("before the move", [1]),
+        ("after the move", [1]),
+        ("before the manifest's rename", [1]),
+        ("before cleaning", [7, 8]),
+    ],
+)
+def test_a_process_killed_at_any_step_leaves_a_readable_partition(lake, place, expected):
+    lake.write(ROWS, WEEK, rows(1))
+    killed = subprocess.run([sys.executable, "-c", KILLED, place, str(lake.root)], env=_environment())
+    assert killed.returncode == 9
+    assert lake.read(ROWS, WEEK).column("count").to_pylist() == expected
+    lake.write(ROWS, WEEK, rows(4))
+    assert lake.read(ROWS, WEEK).column("count").to_pylist() == [4]
+    assert len(files_below(ROWS.directory(lake.root, WEEK))) == 2
+    assert files_below(lake.root / QUARANTINE) == []
+
+
+def _environment() -> dict[str, str]:
+    here = Path(__file__).parent
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(here.parent), str(here)])}
+
+
+def test_a_second_writer_spares_the_file_of_the_first(lake):
+    first = lake.quarantine(ROWS, WEEK, rows(1))
+    second = lake.quarantine(ROWS, WEEK, rows(2))
+    assert first.read().num_rows == second.read().num_rows == 1
+    lake.publish(second)
+    lake.publish(first)
+    assert lake.read(ROWS, WEEK).column("count").to_pylist() == [1]
+
+
+def test_an_attempt_that_was_given_up_is_cleared_away(lake):
+    given_up = lake.quarantine(ROWS, WEEK, rows(1))
+    file = given_up.file
+    del given_up
+    assert file.exists(), "a person may look at what a gate refused"
+    lake.quarantine(ROWS, WEEK, rows(2))
+    assert not file.exists()
+
+
+def test_threads_that_publish_one_partition_leave_one_valid_partition(lake):
+    barrier, problems = threading.Barrier(4), []
+
+    def publisher(number):
+        try:
+            for attempt in range(5):
+                barrier.wait(30)
+                lake.write(ROWS, WEEK, rows(number, attempt))
+                lake.read(ROWS, WEEK)
+        except Exception as error:
+            problems.append(error)
+            barrier.abort()
+
+    threads = [threading.Thread(target=publisher, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert lake.read(ROWS, WEEK).num_rows == 2
+    assert len(files_below(ROWS.directory(lake.root, WEEK))) == 2
+    assert files_below(lake.root / QUARANTINE) == []
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from test_lake import ROWS, WEEK, rows
+from depsim_dagster.lake import Lake
+
+lake, number = Lake(Path(sys.argv[1])), int(sys.argv[2])
+for attempt in range(20):
+    lake.write(ROWS, WEEK, rows(number, attempt))
+    assert lake.read(ROWS, WEEK).num_rows == 2
+"""
+
+
+def test_processes_that_publish_one_partition_leave_one_valid_partition(lake):
+    publishers = [
+        subprocess.Popen([sys.executable, "-c", PUBLISHER, str(lake.root), str(number)], env=_environment())
+        for number in range(3)
+    ]
+    assert [publisher.wait(60) for publisher in publishers] == [0, 0, 0]
+    assert lake.read(ROWS, WEEK).num_rows == 2
+    assert len(files_below(ROWS.directory(lake.root, WEEK))) == 2
+    assert files_below(lake.root / QUARANTINE) == []
+
+
+def test_a_reader_is_not_disturbed_by_a_publication(lake):
+    lake.write(ROWS, WEEK, rows(*range(5_000)))
+    reader = lake.scan(ROWS, WEEK, rows=100)
+    first = next(reader)
+    lake.write(ROWS, WEEK, rows(1))
+    assert first.num_rows + sum(batch.num_rows for batch in reader) == 5_000
+
+
+# ------------------------------------------------------------------------------------------------------------ integrity
+@pytest.mark.parametrize("place", [0, 40, -1])
+def test_one_flipped_bit_is_refused(lake, place):
+    manifest = lake.write(ROWS, WEEK, rows(1, text=CANARY))
+    file = ROWS.directory(lake.root, WEEK) / manifest.data_file
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+    for read in (lambda: lake.read(ROWS, WEEK), lambda: next(lake.scan(ROWS, WEEK))):
+        with pytest.raises(GateError, match="changed or damaged") as caught:
+            read()
+        assert CANARY not in str(caught.value)
+    lake.write(ROWS, WEEK, rows(1, text=CANARY))
+    assert lake.read(ROWS, WEEK).num_rows == 1
+
+
+def test_a_truncated_and_a_missing_data_file_are_named(lake):
+    manifest = lake.write(ROWS, WEEK, rows(1))
+    file = ROWS.directory(lake.root, WEEK) / manifest.data_file
+    file.write_bytes(b"")
+    with pytest.raises(GateError, match="changed or damaged"):
+        lake.read(ROWS, WEEK)
+    file.unlink()
+    with pytest.raises(LakeError, match="data file is missing"):
+        lake.read(ROWS, WEEK)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe",
+        b'{"table": "rows"}',
+        b'{"marks": null}',
+        b'{"marks": ["x"]}',
+    ],
+)
+def test_a_damaged_manifest_is_named(lake, damage):
+    lake.write(ROWS, WEEK, rows(1))
+    path = ROWS.directory(lake.root, WEEK) / MANIFEST
+    path.write_bytes(damage)
+    for read in (
+        lambda: lake.read(ROWS, WEEK),
+        lambda: lake.manifest(ROWS, WEEK),
+        lambda: lake.published(ROWS),
+        lambda: lake.files(ROWS),
+    ):
+        with pytest.raises(LakeError, match="damaged manifest") as caught:
+            read()
+        assert str(path) in str(caught.value)
+    lake.write(ROWS, WEEK, rows(2))
+    assert lake.read(ROWS, WEEK).column("count").to_pylist() == [2]
+
+
+@pytest.mark.parametrize("data_file", ["../other.parquet", "/etc/passwd", "a/b.parquet", 5])
+def test_a_manifest_cannot_point_elsewhere(lake, data_file):
+    lake.write(ROWS, WEEK, rows(1))
+    path = ROWS.directory(lake.root, WEEK) / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"data_file": data_file}))
+    with pytest.raises(LakeError, match="damaged manifest"):
+        lake.read(ROWS, WEEK)
+
+
+def test_a_partition_copied_to_another_week_is_refused(lake):
+    source = publish_gated(lake, 1)
+    target = GATED.directory(lake.root, {"week": "2026-01-12"})
+    source.rename(target)
+    with pytest.raises(LakeError, match="manifest of another partition"):
+        lake.read(GATED, {"week": "2026-01-12"})
+
+
+def test_a_partition_of_an_older_schema_is_refused(lake):
+    older = replace(ROWS, schema=ROWS.schema.remove(1))
+    lake.write(older, WEEK, rows(1))
+    with pytest.raises(LakeError, match=r"published without the column\(s\) text"):
+        lake.read(ROWS, WEEK)
+
+
+# ---------------------------------------------------------------------------------------------------------------- gates
+def test_a_gated_table_is_not_published_without_its_marks(lake):
+    quarantined = lake.quarantine(GATED, WEEK, rows(1))
+    both = marks(quarantined.content)
+    for given, says in (
+        ((), "no mark of the `consent` gate"),
+        (both[:1], "no mark of the `privacy` gate"),
+        (marks("0" * 64), "belongs to other content"),
+        (
+            marks(quarantined.content, privacy="old" * 20),
+            "passed version oldoldoldold of the `privacy` suite",
+        ),
+    ):
+        with pytest.raises(GateError, match=says):
+            lake.publish(quarantined, given)
+        assert lake.manifest(GATED, WEEK) is None
+    lake.publish(quarantined, both)
+    assert lake.read(GATED, WEEK).num_rows == 1
+
+
+def _edit_marks(directory: Path, edit) -> None:
+    path = directory / MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["marks"] = edit(manifest["marks"])
+    path.write_text(json.dumps(manifest))
+
+
+READER = """
+import sys
+from pathlib import Path
+from test_lake import GATED, VERSIONS, WEEK
+from depsim_dagster.errors import GateError
+from depsim_dagster.lake import Lake
+
+try:
+    Lake(Path(sys.argv[1]), VERSIONS).read(GATED, WEEK)
+except GateError as error:
+    print(error)
+    sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda marks: marks[:1], "no mark of the `privacy` gate"),
+        (lambda marks: [mark | {"content": "0" * 64} for mark in marks], "belongs to other content"),
+        (lambda marks: [mark | {"suite_version": "e" * 64} for mark in marks], "passed version eeeeeeeeeeee"),
+    ],
+)
+def test_readers_refuse_what_has_no_valid_mark_also_from_another_process(lake, edit, says):
+    directory = publish_gated(lake, 1)
+    _edit_marks(directory, edit)
+    with pytest.raises(GateError, match=says):
+        lake.read(GATED, WEEK)
+    with pytest.raises(GateError, match=says):
+        next(lake.scan(GATED, WEEK))
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", READER, str(lake.root)], env=_environment(), capture_output=True, text=True
+    )
+    assert elsewhere.returncode == 3 and says.replace("`", "") in elsewhere.stdout.replace("`", "")
+
+
+def test_a_changed_suite_invalidates_what_it_passed(lake):
+    publish_gated(lake, 1)
+    with pytest.raises(GateError, match="current one is nnnnnnnnnnnn"):
+        Lake(lake.root, VERSIONS | {"privacy": "n" * 64}).read(GATED, WEEK)
+    with pytest.raises(GateError, match="current one is unknown"):
+        Lake(lake.root).read(GATED, WEEK)
+
+
+# ---------------------------------------------------------------------------------------------------------------- paths
+@pytest.mark.parametrize("model", ["org/model", "model v2", "50%", "a=b", "m%2Fx", "..", "模型", "a|b'c\"d"])
+def test_model_names_round_trip_through_paths(lake, model):
+    partition = {"week": "2026-01-05", "model": model}
+    lake.write(BY_MODEL, partition, rows(1))
+    assert [manifest.partition for manifest in lake.published(BY_MODEL)] == [partition]
+    assert lake.read(BY_MODEL, partition).num_rows == 1
+    (file,) = lake.files(BY_MODEL)
+    assert file.parent.parent.parent == lake.root / "by_model", "one folder a key"
+    found = duckdb.execute(
+        "select distinct model from read_parquet($file, hive_partitioning = true)", {"file": str(file)}
+    ).fetchall()
+    assert found == [(model,)]
+
+
+def test_models_whose_names_differ_by_encoding_do_not_collide(lake):
+    for number, model in enumerate(["a/b", "a%2Fb", "a b", "a+b"]):
+        lake.write(BY_MODEL, {"week": "2026-01-05", "model": model}, rows(number))
+    assert len(lake.published(BY_MODEL)) == 4
+
+
+def test_files_are_the_published_ones_as_duckdb_reads_them(lake):
+    lake.write(ROWS, WEEK, rows(1, 2))
+    lake.write(ROWS, {"week": "2026-01-12"}, rows(3, week="2026-01-12"))
+    lake.quarantine(ROWS, WEEK, rows(100))
+    (ROWS.directory(lake.root, WEEK) / "left_behind.parquet").write_bytes(b"junk")
+    files = [str(file) for file in lake.files("rows")]
+    assert [Path(file).parent.name for file in files] == ["week=2026-01-05", "week=2026-01-12"]
+    total = duckdb.execute("select sum(count) from read_parquet($files)", {"files": files}).fetchone()
+    assert total == (6,)
+    assert lake.files("never_written") == []
+
+
+def test_descriptions_and_units_travel_with_the_file(lake):
+    lake.write(
+        replace(ROWS, schema=ROWS.schema.set(2, field("count", pa.int64(), "how many", unit="rows"))),
+        WEEK,
+        rows(1),
+    )
+    metadata = pq.read_schema(lake.files(ROWS)[0]).field("count").metadata
+    assert metadata[b"description"] == b"how many" and metadata[b"unit"] == b"rows"

@@ -1,0 +1,45 @@
+"""The order of a study's steps, and what a backfill of one release needs."""
+
+import pytest
+
+from depsim_dagster.config import load_study
+from depsim_dagster.errors import ConfigurationError
+from depsim_dagster.study_run import study_steps
+from depsim_dagster.templates import DEMO_TEMPLATE
+
+
+def steps(*candidates: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for step in study_steps(load_study(DEMO_TEMPLATE), candidates):
+        found.setdefault(step.job, []).append(str(step.partition_key))
+    return found
+
+
+def test_jobs_come_in_the_order_of_the_method():
+    assert list(steps()) == ["traffic", "simulation", "forecast", "observation", "calibration", "outcome"]
+
+
+def test_whole_study_covers_every_window_once():
+    found = steps()
+    assert found["forecast"] == ["sandbox-v2", "sandbox-v3", "sandbox-v4"]
+    assert len(found["simulation"]) == len(set(found["simulation"])) == 3 * 2 * 2
+    # Both models on the same prefixes: X→Y and Y→Y.
+    assert {"sandbox-v3|2026-02-02", "sandbox-v2|2026-02-02"} <= set(found["simulation"])
+    # The first of the lineage is observed too; the last week of the world is nobody's window.
+    assert found["observation"][0] == "2026-01-05" and found["observation"][-1] == "2026-03-16"
+    assert set(found["observation"]) == set(found["traffic"])
+
+
+def test_backfill_of_one_release_seals_what_its_outcome_needs():
+    found = steps("sandbox-v3")
+    # sandbox-v2's production is the baseline, so its forecast has to be sealed before; sandbox-v4 is not touched.
+    assert found["forecast"] == ["sandbox-v2", "sandbox-v3"]
+    assert not any("sandbox-v4" in key for key in found["simulation"])
+    assert found["observation"][-1] == "2026-02-23"
+
+
+def test_unknown_candidate_names_the_known_ones():
+    with pytest.raises(
+        ConfigurationError, match="no candidate `sandbox-v1`; candidates: sandbox-v2, sandbox-v3, sandbox-v4"
+    ):
+        steps("sandbox-v1")
