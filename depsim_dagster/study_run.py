@@ -7,12 +7,12 @@ Every step can be repeated: model answers come from the journal, and a partition
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 import dagster as dg
 
-from depsim_dagster.config import StudyConfig
+from depsim_dagster.config import WEEK, StudyConfig
 from depsim_dagster.errors import ConfigurationError, EmptyWeekError
 from depsim_dagster.study import Study
 
@@ -21,11 +21,17 @@ QUIET_LOGS = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Step:
-    """One run: a job and its partition. `weeks` are the weeks that it cannot do without."""
+    """One run: a job and its partition.
+
+    `weeks` are the weeks that it cannot do without, `any_week` those of which it needs at least one, and `after` the
+    labels of steps without which it has nothing to do.
+    """
 
     job: str
     partition: tuple[tuple[str, str], ...] = ()
     weeks: tuple[str, ...] = ()
+    any_week: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -48,33 +54,54 @@ class StudyOutcome:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def study_steps(config: StudyConfig, candidates: Collection[str] = ()) -> list[Step]:
+def study_steps(
+    config: StudyConfig, candidates: Collection[str] = (), today: dt.date | None = None
+) -> list[Step]:
     """Every step of the study, in the order in which the method asks for them.
 
-    `candidates` limits it to some releases, with those that must be sealed before: the outcome of a week is graded
-    only when every candidate that is live in it has its forecast.
+    Weeks that have not ended by `today` (UTC) are left out, and so is what needs them: a running study is run again
+    later. `candidates` limits it to some releases, with those that must be sealed before: the outcome of a week is
+    graded only when every candidate that is live in it has its forecast.
 
     Raises:
         ConfigurationError: a name is not a candidate of the study.
     """
+    today = today or dt.datetime.now(dt.UTC).date()
+
+    def ended(weeks: Iterable[dt.date]) -> tuple[str, ...]:
+        return tuple(str(week) for week in weeks if week + WEEK <= today)
+
     chosen = _with_prerequisites(config, candidates)
-    simulated, observed = [], []
-    for deployment in config.deployments:
-        if not candidates:  # the first of a lineage is nobody's candidate, and its rates are wanted too
-            observed += [str(week) for week in config.observation_weeks(deployment.model)]
-    for model in chosen:
-        for week in config.forecast_weeks(model):
-            simulated += [(str(week), model), (str(week), str(config.deployment(model).predecessor))]
-        observed += [str(week) for week in _outcome_weeks(config, model)]
-    weeks = sorted({week for week, _ in simulated} | set(observed))
-    simulations = dict.fromkeys(simulated)
+    before = {model: ended(config.forecast_weeks(model)) for model in chosen}
+    after = {
+        deployment.model: ended(config.observation_weeks(deployment.model))
+        for deployment in config.deployments
+    }
+    # The first of a lineage is nobody's candidate; its rates are wanted too when the whole study runs.
+    observed = {week for model in (chosen if candidates else after) for week in after[model]}
+    observed |= {week for weeks in before.values() for week in weeks}  # the predecessor's: predict no change
+    simulated = dict.fromkeys(
+        (week, model)
+        for candidate, weeks in before.items()
+        for week in weeks
+        for model in (candidate, str(config.deployment(candidate).predecessor))
+    )
+    forecasts = {
+        model: Step("forecast", (("model", model),), any_week=before[model])
+        for model in chosen
+        if before[model]
+    }
     return [
-        *(Step("traffic", (("week", week),), (week,)) for week in weeks),
-        *(Step("simulation", (("week", week), ("model", model)), (week,)) for week, model in simulations),
-        *(Step("forecast", (("model", model),)) for model in chosen),
-        *(Step("observation", (("week", week),), (week,)) for week in sorted(set(observed))),
-        *(Step("calibration", (("model", model),)) for model in chosen),
-        Step("outcome"),
+        *(Step("traffic", (("week", week),), (week,)) for week in sorted(observed)),
+        *(Step("simulation", (("week", week), ("model", model)), (week,)) for week, model in simulated),
+        *forecasts.values(),
+        *(Step("observation", (("week", week),), (week,)) for week in sorted(observed)),
+        *(
+            Step("calibration", (("model", model),), any_week=after[model], after=(forecast.label,))
+            for model, forecast in forecasts.items()
+            if after[model]
+        ),
+        Step("outcome", after=tuple(forecast.label for forecast in forecasts.values())),
     ]
 
 
@@ -124,9 +151,9 @@ def run_study(
     outcome = StudyOutcome()
     empty: dict[str, str] = {}
     for step in study_steps(study.config, candidates):
-        missing = [week for week in step.weeks if week in empty]
-        if missing:
-            outcome.skipped[step.label] = empty[missing[0]]
+        reason = _nothing_to_do(step, empty, outcome)
+        if reason is not None:
+            outcome.skipped[step.label] = reason
             on_step(step, "skipped")
             continue
         on_step(step, "started")
@@ -138,11 +165,22 @@ def run_study(
                 tags={"depsim/study": study.config.name},
             )
         except EmptyWeekError as error:
-            for week in step.weeks:
-                empty[week] = str(error)
+            empty |= dict.fromkeys(step.weeks, str(error))
             outcome.skipped[step.label] = str(error)
             on_step(step, "skipped")
             continue
         outcome.done.append(step)
         on_step(step, "done")
     return outcome
+
+
+def _nothing_to_do(step: Step, empty: dict[str, str], outcome: StudyOutcome) -> str | None:
+    """Why a step has nothing to work on, or None."""
+    for week in step.weeks:
+        if week in empty:
+            return empty[week]
+    if step.any_week and all(week in empty for week in step.any_week):
+        return f"none of its weeks has traffic ({', '.join(step.any_week)})"
+    if step.after and all(label in outcome.skipped for label in step.after):
+        return f"it comes after {', '.join(step.after)}, which had nothing to do"
+    return None

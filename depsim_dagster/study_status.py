@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depsim_dagster.errors import GateError, LakeError
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION, REGISTERED_FORECASTS
@@ -23,7 +24,7 @@ LAST_TABLE: dict[str, LakeTable] = {
 
 @dataclass(frozen=True)
 class PartitionStatus:
-    """`state` is `published`, `open`, or `other stack` (made under another measurement stack than today's)."""
+    """`state` is `published`, `open`, `damaged` (refused by the lake), or `other stack` (than today's)."""
 
     step: str
     state: str
@@ -36,18 +37,20 @@ def status_rows(study: Study) -> list[PartitionStatus]:
     rows = []
     for step in study_steps(study.config):
         table = LAST_TABLE.get(step.job)
-        if table is None:
-            continue
-        partition = dict(step.partition)
+        if table is not None:
+            rows.append(_status(study, step.label, table, dict(step.partition)))
+    return rows
+
+
+def _status(study: Study, label: str, table: LakeTable, partition: dict[str, str]) -> PartitionStatus:
+    try:
         manifest = study.lake.manifest(table, partition)
         if manifest is None:
-            rows.append(PartitionStatus(step.label, "open", None, None))
-            continue
-        state = "published"
-        if "stack_hash" in table.schema.names:
-            hashes = set(
-                study.lake.read(table, partition, columns=["stack_hash"]).column("stack_hash").to_pylist()
-            )
-            state = "published" if hashes <= {study.stack_hash} else "other stack"
-        rows.append(PartitionStatus(step.label, state, manifest.rows, manifest.published_at))
-    return rows
+            return PartitionStatus(label, "open", None, None)
+        columns = ["stack_hash"] if "stack_hash" in table.schema.names else table.schema.names[:1]
+        values = study.lake.read(table, partition, columns=columns)
+    except (LakeError, GateError):  # one that cannot be read must not hide the state of the others
+        return PartitionStatus(label, "damaged", None, None)
+    stacks = set(values.column("stack_hash").to_pylist()) if columns == ["stack_hash"] else set()
+    state = "published" if stacks <= {study.stack_hash} else "other stack"
+    return PartitionStatus(label, state, manifest.rows, manifest.published_at)

@@ -1,5 +1,7 @@
 """The order of a study's steps, and what a backfill of one release needs."""
 
+import datetime as dt
+
 import pytest
 
 from depsim_dagster.config import load_study
@@ -43,3 +45,22 @@ def test_unknown_candidate_names_the_known_ones():
         ConfigurationError, match="no candidate `sandbox-v1`; candidates: sandbox-v2, sandbox-v3, sandbox-v4"
     ):
         steps("sandbox-v1")
+
+
+def test_running_study_leaves_out_weeks_that_have_not_ended():
+    config = load_study(DEMO_TEMPLATE)
+    days = {str(day): study_steps(config, today=day) for day in (dt.date(2026, 1, 27), dt.date(2026, 2, 9))}
+    # On the day after the release of sandbox-v2 its forecast can be made, and nothing of it is observed yet.
+    labels = [step.label for step in days["2026-01-27"]]
+    assert "forecast [sandbox-v2]" in labels and "calibration [sandbox-v2]" not in labels
+    assert "traffic [2026-01-26]" not in labels and "forecast [sandbox-v3]" not in labels
+    labels = [step.label for step in days["2026-02-09"]]
+    assert "calibration [sandbox-v2]" in labels and "forecast [sandbox-v3]" in labels
+
+
+def test_candidate_without_a_week_before_its_release_is_not_forecast(tmp_path):
+    text = DEMO_TEMPLATE.read_text(encoding="utf-8").replace("first: 2026-01-05", "first: 2026-01-26")
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    labels = [step.label for step in study_steps(load_study(tmp_path / "study.yaml"))]
+    assert "forecast [sandbox-v2]" not in labels and "calibration [sandbox-v2]" not in labels
+    assert "observation [2026-01-26]" in labels and "forecast [sandbox-v3]" in labels

@@ -56,8 +56,10 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         prefixes = study.lake.read(DEIDENTIFIED_PREFIXES, {"week": week}, columns=["deployment"])
         graded = set(prefixes.column("deployment").unique().to_pylist())
         for candidate in study.config.candidates:
-            if candidate.model in graded and study.config.forecast_weeks(candidate.model):
-                require_sealed(study.lake, candidate.model, week)
+            if candidate.model in graded:
+                require_sealed(
+                    study.lake, candidate.model, week, map(str, study.config.forecast_weeks(candidate.model))
+                )
         labelling = label_turns(
             study,
             lambda: production_turns(study.lake, week),

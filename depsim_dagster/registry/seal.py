@@ -12,7 +12,7 @@ import datetime as dt
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pandas as pd
@@ -22,6 +22,7 @@ from depsim_dagster.errors import RegistryError
 from depsim_dagster.grading.schema import PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, Manifest
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 SEALED_LATER = {"forecast_hash", "previous_hash", "sealed_at"}
 ORDER = "category"
@@ -67,18 +68,21 @@ def seal(lake: Lake, model: str, forecast: pd.DataFrame) -> pa.Table:
         return table
 
 
-def require_sealed(lake: Lake, model: str, week: str) -> None:
+def require_sealed(lake: Lake, model: str, week: str, forecast_weeks: Iterable[str]) -> None:
     """Refuse to look at an outcome whose forecast is not sealed.
+
+    A candidate of whose forecast weeks none has published prefixes cannot be forecast, and its outcome is free.
 
     Raises:
         RegistryError: the candidate has no sealed forecast, or it was edited.
     """
-    if lake.manifest(REGISTERED_FORECASTS, {"model": model}) is None:
+    if lake.manifest(REGISTERED_FORECASTS, {"model": model}) is not None:
+        verified_forecast(lake, model)
+    elif any(lake.manifest(DEIDENTIFIED_PREFIXES, {"week": before}) is not None for before in forecast_weeks):
         raise RegistryError(
             f"production_labels[week={week}]: this week has traffic of {model}, whose forecast is not sealed; materialise "
             f"registered_forecasts[model={model}] first, so that the forecast is made before its outcome is graded"
         )
-    verified_forecast(lake, model)
 
 
 def verified_forecast(lake: Lake, model: str) -> pa.Table:
