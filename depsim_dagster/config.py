@@ -156,7 +156,7 @@ class StudyConfig(Section):
 
     def forecast_weeks(self, model: str) -> tuple[dt.date, ...]:
         """Mondays of the last full weeks before the release of `model`, oldest first, within the study's weeks."""
-        released = self.deployment(model).released
+        released = self.deployment(model).released_on
         last = released - dt.timedelta(days=released.weekday()) - WEEK
         weeks = (last - WEEK * back for back in reversed(range(self.windows.forecast_weeks)))
         return tuple(week for week in weeks if self._in_study(week))
@@ -164,7 +164,8 @@ class StudyConfig(Section):
     def observation_weeks(self, model: str) -> tuple[dt.date, ...]:
         """Mondays of the first full weeks after the release of `model`, within the study's weeks."""
         released = self.deployment(model).released
-        first = released + dt.timedelta(days=(7 - released.weekday()) % 7)
+        monday = released.date() - dt.timedelta(days=released.weekday())
+        first = monday if _start(monday) == released else monday + WEEK
         weeks = (first + WEEK * ahead for ahead in range(self.windows.observation_weeks))
         return tuple(week for week in weeks if self._in_study(week))
 
@@ -173,9 +174,10 @@ class StudyConfig(Section):
         return frozenset(
             deployment.model
             for deployment in self.deployments
-            if deployment.released < week + WEEK
+            if deployment.released < _start(week + WEEK)
             and not any(
-                other.predecessor == deployment.model and other.released <= week for other in self.deployments
+                other.predecessor == deployment.model and other.released <= _start(week)
+                for other in self.deployments
             )
         )
 
@@ -186,6 +188,10 @@ class StudyConfig(Section):
 
     def _in_study(self, week: dt.date) -> bool:
         return week >= self.weeks.first and (self.weeks.last is None or week <= self.weeks.last)
+
+
+def _start(week: dt.date) -> dt.datetime:
+    return dt.datetime.combine(week, dt.time(), dt.UTC)
 
 
 def study_file_from_environment() -> Path:
@@ -248,8 +254,8 @@ def _reference_problems(
         # This also refuses a deployment that is its own predecessor, and every longer cycle.
         if before is not None and before.released >= deployment.released:
             problems.append(
-                f"{where}.predecessor: `{before.model}` was released on {before.released}, which is not before "
-                f"{deployment.released}; name a model that was released earlier, or correct `released`"
+                f"{where}.predecessor: `{before.model}` was released on {before.released:%Y-%m-%d %H:%M}, which is not before "
+                f"{deployment.released:%Y-%m-%d %H:%M}; name a model that was released earlier, or correct `released`"
             )
     if grading is not None:
         for name, grader in grading.graders.items():

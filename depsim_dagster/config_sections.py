@@ -5,6 +5,7 @@ Values are taken as YAML gives them: `yes` is no number, and a number is no date
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 from collections.abc import Mapping
@@ -68,6 +69,24 @@ def _not_a_number(value: Any) -> Any:
     return value
 
 
+def _midnight(value: Any) -> Any:
+    """A release that is given as a day happens when the day begins (UTC)."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = dt.date.fromisoformat(value)
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return dt.datetime.combine(value, dt.time(), dt.UTC)
+    return value
+
+
+def _zoned(moment: dt.datetime) -> dt.datetime:
+    if moment.tzinfo is None:
+        raise ValueError(
+            "a time needs a zone, for example 2026-01-26T15:00:00Z; a day alone begins at 00:00 UTC"
+        )
+    return moment.astimezone(dt.UTC)
+
+
 def _monday(day: dt.date) -> dt.date:
     if day.weekday() != 0:
         before = day - dt.timedelta(days=day.weekday())
@@ -78,6 +97,13 @@ def _monday(day: dt.date) -> dt.date:
 Day = Annotated[dt.date, Field(strict=False), BeforeValidator(_not_a_number)]
 Moment = Annotated[dt.datetime, Field(strict=False), BeforeValidator(_not_a_number)]
 Monday = Annotated[Day, AfterValidator(_monday)]
+ReleaseTime = Annotated[
+    dt.datetime,
+    Field(strict=False),
+    BeforeValidator(_midnight),
+    BeforeValidator(_not_a_number),
+    AfterValidator(_zoned),
+]
 
 
 class Section(BaseModel):
@@ -178,12 +204,17 @@ class DeploymentConfig(Section):
     """One model version with its release time and the version that it replaces."""
 
     model: ModelName
-    released: Day
+    released: ReleaseTime
     predecessor: ModelName | None = None
     endpoint: Name
     served_as: Text | None = Field(
         None, description="the model name that the endpoint knows; `model` when absent"
     )
+
+    @property
+    def released_on(self) -> dt.date:
+        """The day of the release (UTC)."""
+        return self.released.date()
 
     @property
     def served_model(self) -> str:

@@ -54,7 +54,8 @@ def _check(name: str, run: Callable[[], str]) -> Check:
 
 
 def _traffic(study: Study) -> str:
-    from depsim_dagster.traffic.readers import connect, define_consent, define_conversations
+    from depsim_dagster.duckdb_sql import connect
+    from depsim_dagster.traffic.readers import define_consent, define_conversations
 
     connection = connect()
     define_conversations(connection, study.config)

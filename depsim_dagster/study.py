@@ -21,7 +21,7 @@ from depsim_dagster.privacy.suites import suite_versions
 from depsim_dagster.replay.embedded import embedded_server
 from depsim_dagster.replay.endpoints import Endpoint, check_endpoint
 from depsim_dagster.replay.journal import Journal, journal_directory
-from depsim_dagster.traffic.readers import matching_files
+from depsim_dagster.traffic.log_files import matching_files
 
 
 class Study:

@@ -267,12 +267,12 @@ def test_a_wrong_value_is_named_with_what_is_accepted(problems, path, value, mes
         ([("deployments.1.predecessor", "v0")], "deployments.v2.predecessor: `v0` is not one of v1, v2, v3"),
         (
             [("deployments.0.predecessor", "v2")],
-            "deployments.v1.predecessor: `v2` was released on 2026-02-04, which is not before 2026-01-05; "
+            "deployments.v1.predecessor: `v2` was released on 2026-02-04 00:00, which is not before 2026-01-05 00:00; "
             "name a model that was released earlier, or correct `released`",
         ),
         (
             [("deployments.0.predecessor", "v1")],
-            "deployments.v1.predecessor: `v1` was released on 2026-01-05, which is not before 2026-01-05; "
+            "deployments.v1.predecessor: `v1` was released on 2026-01-05 00:00, which is not before 2026-01-05 00:00; "
             "name a model that was released earlier, or correct `released`",
         ),
         (
@@ -505,7 +505,7 @@ def test_templates_are_studies(name, tmp_path):
     study = load_study(write_template(name, tmp_path / "study", data))
     assert Study(study).taxonomy.categories
     if study.traffic.recorded is not None:
-        from depsim_dagster.traffic.readers import matching_files
+        from depsim_dagster.traffic.log_files import matching_files
 
         assert matching_files(study, study.traffic.recorded.files, "key") == [data / "X_EVAL.csv"]
     with pytest.raises(ConfigurationError, match="is there already"):

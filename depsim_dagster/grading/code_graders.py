@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from depsim_dagster.config import GraderConfig, StudyConfig
+from depsim_dagster.duckdb_sql import connect, identifier
 from depsim_dagster.errors import ConfigurationError, GradingError
 from depsim_dagster.grading.evidence import Evidence
-from depsim_dagster.traffic.readers import connect, identifier, recorded_answers
+from depsim_dagster.traffic.recorded_answers import recorded_answers
 
 CodeGrader = Callable[[Sequence[Evidence]], list[bool | None]]
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from depsim_dagster.duckdb_sql import connect
 from depsim_dagster.errors import LakeError
 from depsim_dagster.grading.labelling import TargetTurn
 from depsim_dagster.lake import Lake, partition_label
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
-from depsim_dagster.traffic.readers import connect
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 BATCH_ROWS = 1_000

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from depsim_dagster.duckdb_sql import glob_pattern
 from depsim_dagster.errors import DepsimError, LakeError
-from depsim_dagster.marts.lake_files import PublishedLake, duckdb_glob
+from depsim_dagster.marts.lake_files import PublishedLake
 from depsim_dagster.marts.project import dbt_project_dir
 
 MARTS = ("taxonomy_coverage", "directional_accuracy", "rate_calibration")
@@ -87,7 +88,9 @@ def build_marts(
         built = Path(scratch) / "marts"
         built.mkdir()
         variables = {
-            "lake_tables": {table: [duckdb_glob(file) for file in listed] for table, listed in files.items()},
+            "lake_tables": {
+                table: [glob_pattern(file) for file in listed] for table, listed in files.items()
+            },
             "marts_location": str(built),
         }
         arguments = ["build", "--threads", str(threads)]

@@ -5,9 +5,10 @@ process."""
 import uuid
 from pathlib import Path
 
+from depsim_dagster.duckdb_sql import literal, read_parquet
 from depsim_dagster.errors import DepsimError, LakeError
 from depsim_dagster.marts.dbt_build import MARTS
-from depsim_dagster.marts.lake_files import MARTS_DIRECTORY, PublishedLake, read_parquet_sql, sql_text
+from depsim_dagster.marts.lake_files import MARTS_DIRECTORY, PublishedLake
 from depsim_dagster.marts.project import dbt_project_dir
 
 NUMBER_TABLES = (
@@ -87,7 +88,7 @@ def _write(path: Path, sources: dict[str, list[Path]]) -> dict[str, int]:
     with duckdb.connect(str(path)) as connection:
         connection.execute("set preserve_insertion_order = false")
         for table, files in sources.items():
-            reader = read_parquet_sql(files)
+            reader = read_parquet(files)
             columns = {
                 column for column, *_ in connection.execute(f"describe select * from {reader}").fetchall()
             }
@@ -109,8 +110,8 @@ def _comments() -> list[str]:
     described = yaml.safe_load((dbt_project_dir() / "models" / "marts" / "_marts.yml").read_text("utf-8"))
     statements = []
     for model in described["models"]:
-        statements.append(f'comment on table "{model["name"]}" is {sql_text(model["description"].strip())}')
+        statements.append(f'comment on table "{model["name"]}" is {literal(model["description"].strip())}')
         for column in model["columns"]:
             target = f'"{model["name"]}"."{column["name"]}"'
-            statements.append(f"comment on column {target} is {sql_text(column['description'].strip())}")
+            statements.append(f"comment on column {target} is {literal(column['description'].strip())}")
     return statements

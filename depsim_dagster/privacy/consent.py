@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import duckdb
 
 from depsim_dagster.config import StudyConfig
-from depsim_dagster.traffic.readers import connect, define_consent, unreadable
+from depsim_dagster.duckdb_sql import connect
+from depsim_dagster.traffic.readers import define_consent, unreadable
 from depsim_dagster.traffic.sampling import pseudonym
 
 ROWS = 10_000

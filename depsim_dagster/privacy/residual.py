@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from stdnum import iban, luhn
 
-from depsim_dagster.traffic.readers import connect, literal
+from depsim_dagster.duckdb_sql import connect, literal
 
 # RE2 patterns of whole tokens, so that what stands beside a candidate is judged with it.
 CANDIDATES = {

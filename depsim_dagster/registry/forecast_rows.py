@@ -50,7 +50,7 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
     if not used:
         if not weeks:
             raise RegistryError(
-                f"{model}: no week of the study lies before its release ({deployment.released}), so there is nothing to "
+                f"{model}: no week of the study lies before its release ({deployment.released_on}), so there is nothing to "
                 f"forecast it from; let weeks.first in {config.file} be earlier"
             )
         raise RegistryError(
@@ -79,11 +79,11 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
         model=model,
         deployment=predecessor,
         category_group=rates["category"].map(study.taxonomy.groups()),
-        released_at=str(deployment.released),
+        released_at=deployment.released.isoformat(),
         forecast_weeks=[used_weeks] * len(rates),
         tau=config.estimation.tau,
         # Only a forecast that is sealed before the release is a registered one.
-        kind="registered" if today < deployment.released else "retrospective",
+        kind="registered" if today < deployment.released_on else "retrospective",
         stack_hash=stack,
         labels_hash=labels_digest(used + beside),
         sandbox=config.sandbox,

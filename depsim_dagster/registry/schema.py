@@ -58,7 +58,7 @@ REGISTERED_FORECASTS = LakeTable(
     pa.schema(
         [
             *_IDENTITY,
-            field("released_at", pa.string(), "release date of the candidate"),
+            field("released_at", pa.string(), "release time of the candidate (ISO 8601, UTC)"),
             field("forecast_weeks", pa.list_(pa.string()), "weeks whose prefixes were replayed"),
             *_counted_rate("", "candidate on Y's prefixes (X→Y)", "rate_per_100k", interval=True),
             field("missing", pa.int64(), "target turns without a label", unit=TURNS),

@@ -7,6 +7,7 @@ import datetime as dt
 import pandas as pd
 import pyarrow.parquet as pq
 
+from depsim_dagster.duckdb_sql import connect, read_parquet
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import LakeTable
@@ -15,7 +16,6 @@ from depsim_dagster.marts.lake_files import MARTS_DIRECTORY
 from depsim_dagster.registry.schema import CALIBRATION_SUMMARY, POST_RELEASE_CALIBRATION, REGISTERED_FORECASTS
 from depsim_dagster.report.report_content import ReportContent
 from depsim_dagster.study import Study
-from depsim_dagster.traffic.readers import connect, literal
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
 
@@ -58,12 +58,11 @@ def _concatenated(*frames: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label_statuses(study: Study) -> pd.DataFrame:
-    files = [str(file) for table in (GRADED_LABELS, PRODUCTION_LABELS) for file in study.lake.files(table)]
+    files = [file for table in (GRADED_LABELS, PRODUCTION_LABELS) for file in study.lake.files(table)]
     if not files:
         return pd.DataFrame()
     # In DuckDB: label tables grow with turns × categories.
-    labels = f"read_parquet([{', '.join(map(literal, files))}], hive_partitioning = false)"
-    query = f"select source, model, status, count(*) as labels from {labels} group by all order by all"
+    query = f"select source, model, status, count(*) as labels from {read_parquet(files)} group by all order by all"
     return connect().execute(query).df()
 
 

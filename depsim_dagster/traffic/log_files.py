@@ -1,7 +1,6 @@
-"""Files of logs as DuckDB reads them: which ones a pattern names, whether they can be read, and safe SQL for them.
+"""Files of logs: which ones a pattern names, and whether they can be read.
 
-File names, column names and models come from outside; they enter SQL only through `literal` and `identifier`. DuckDB's
-and Arrow's messages quote rows, so no error here repeats one.
+DuckDB's and Arrow's messages quote rows, so no error here repeats one.
 """
 
 from __future__ import annotations
@@ -14,38 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from depsim_dagster.config import StudyConfig
+from depsim_dagster.duckdb_sql import identifier, read_parquet
 from depsim_dagster.errors import TrafficError
 from depsim_dagster.lake_tables import fits
-
-
-def connect() -> duckdb.DuckDBPyConnection:
-    """An in-memory connection that reads and prints every time in UTC."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
-
-
-def identifier(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def exact_file(file: Path) -> str:
-    """An SQL literal with which DuckDB opens this file and no other: it takes `[`, `*` and `?` in a name for a glob."""
-    name = str(file)
-    if any(character in name for character in "[*?"):
-        name = glob.escape(name.replace("\\", "\\\\"))
-    return literal(name)
-
-
-def read_parquet(files: list[Path]) -> str:
-    """SQL that reads these Parquet files by column name; a folder that is called `week=…` adds no column."""
-    return f"read_parquet([{', '.join(map(exact_file, files))}], union_by_name = true, hive_partitioning = false)"
 
 
 def matching_files(study: StudyConfig, patterns: tuple[str, ...], key: str) -> list[Path]:

@@ -10,29 +10,11 @@ import duckdb
 import pyarrow as pa
 
 from depsim_dagster.config import StudyConfig
+from depsim_dagster.duckdb_sql import identifier, read_parquet
 from depsim_dagster.errors import TrafficError
-from depsim_dagster.traffic.log_files import (
-    connect,
-    first_unreadable,
-    identifier,
-    literal,
-    matching_files,
-    parquet_files,
-    read_parquet,
-)
-from depsim_dagster.traffic.recorded_answers import define_recorded_conversations, recorded_answers
+from depsim_dagster.traffic.log_files import first_unreadable, matching_files, parquet_files
+from depsim_dagster.traffic.recorded_answers import define_recorded_conversations
 from depsim_dagster.traffic.schema import CONSENT_LEDGER, CONVERSATIONS
-
-__all__ = [
-    "connect",
-    "define_consent",
-    "define_conversations",
-    "identifier",
-    "literal",
-    "matching_files",
-    "recorded_answers",
-    "unreadable",
-]
 
 LEDGER = "traffic.consent.ledger"
 _SQL_TYPES = {

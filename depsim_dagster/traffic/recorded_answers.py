@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 
 from depsim_dagster.config import RecordedAnswers, StudyConfig
+from depsim_dagster.duckdb_sql import exact_file, identifier, literal, read_parquet
 from depsim_dagster.errors import TrafficError
-from depsim_dagster.traffic.log_files import exact_file, identifier, literal, matching_files, read_parquet
+from depsim_dagster.traffic.log_files import matching_files
 
 LONGEST_LINE = 16_777_216  # bytes of one row of a CSV file
 

@@ -18,8 +18,9 @@ import duckdb
 import pyarrow as pa
 
 from depsim_dagster.config import WEEK, StudyConfig
+from depsim_dagster.duckdb_sql import connect, literal
 from depsim_dagster.errors import EmptyWeekError
-from depsim_dagster.traffic.readers import connect, define_consent, define_conversations, literal, unreadable
+from depsim_dagster.traffic.readers import define_consent, define_conversations, unreadable
 from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
 MESSAGE_FIELDS = ("role", "content", "reasoning", "tool_calls", "tool_call_id", "name")

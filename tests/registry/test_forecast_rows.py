@@ -53,7 +53,7 @@ def test_counts_are_pooled_over_the_window_and_the_predecessor_stands_beside(stu
     )
     assert rows["predecessor_sim_rate_per_100k"].tolist() == pytest.approx([2_000, 0, 10_000])
     assert rows["category_group"].to_dict() == {"rude": "conduct", "sly": "conduct", "wrong": "facts"}
-    assert set(rows["deployment"]) == {"v1"} and set(rows["released_at"]) == {"2026-01-19"}
+    assert set(rows["deployment"]) == {"v1"} and set(rows["released_at"]) == {"2026-01-19T00:00:00+00:00"}
     assert rows["forecast_weeks"].tolist() == [["2026-01-05", "2026-01-12"]] * 3
     assert set(rows["stack_hash"]) == {study.stack_hash} and set(rows["kind"]) == {"registered"}
     assert set(rows["tau"]) == {0.5} and set(rows["level"]) == {0.95} and not rows["sandbox"].any()

@@ -11,10 +11,11 @@ import pytest
 
 from depsim_dagster.errors import LakeError, RegistryError
 from depsim_dagster.grading.schema import GRADED_LABELS
-from depsim_dagster.lake import MANIFEST, file_digest
+from depsim_dagster.lake import MANIFEST, GateMark, file_digest
 from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 from depsim_dagster.registry.seal import labels_digest, require_sealed, seal, verified_forecast
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 BEFORE_RELEASE, AFTER_RELEASE = dt.date(2026, 1, 18), dt.date(2026, 1, 19)
 SOME = {"rude": (3, 100), "sly": (0, 100), "wrong": (40, 100)}
@@ -89,7 +90,7 @@ def test_an_edit_of_any_column_is_noticed(study, sealed, column, rows):
     forge(study, pa.Table.from_pylist(table, schema=REGISTERED_FORECASTS.schema))
     for refused in (
         lambda: verified_forecast(study.lake, "v2"),
-        lambda: require_sealed(study.lake, "v2", "2026-01-19"),
+        lambda: require_sealed(study.lake, "v2", "2026-01-19", ["2026-01-12"]),
         lambda: calibration_rows(study, "v2"),
         lambda: seal(study.lake, "v2", forecast_rows(study, "v2", BEFORE_RELEASE)),
     ):
@@ -122,7 +123,7 @@ def test_the_forecast_of_another_model_is_noticed(study, sealed):
     with pytest.raises(RegistryError, match=r"registered_forecasts\[model=v3\]: it holds the forecast of v2"):
         verified_forecast(study.lake, "v3")
     with pytest.raises(RegistryError, match="holds the forecast of v2"):
-        require_sealed(study.lake, "v3", "2026-02-02")
+        require_sealed(study.lake, "v3", "2026-02-02", ["2026-01-26"])
 
 
 def test_without_a_forecast_there_is_nothing_to_verify(study):
@@ -195,15 +196,38 @@ def test_no_forecast_is_made_after_its_outcome(study, simulated, observed):
     assert study.lake.manifest(REGISTERED_FORECASTS, {"model": "v2"}) is None
 
 
+def publish_prefixes(study, week):
+    """An empty published week: what counts is that there are prefixes that could have been replayed."""
+    written = study.lake.quarantine(
+        DEIDENTIFIED_PREFIXES, {"week": week}, DEIDENTIFIED_PREFIXES.schema.empty_table()
+    )
+    study.lake.publish(
+        written,
+        [
+            GateMark(
+                suite, study.suite_versions[suite], written.content, "test", "2026-01-19T00:00:00+00:00", 1
+            )
+            for suite in DEIDENTIFIED_PREFIXES.gates
+        ],
+    )
+
+
+def test_an_outcome_is_free_where_no_forecast_could_be_made(study):
+    require_sealed(study.lake, "v2", "2026-01-19", ["2026-01-12"])
+    publish_prefixes(study, "2026-01-05")
+    require_sealed(study.lake, "v2", "2026-01-19", ["2026-01-12"])
+
+
 def test_an_outcome_is_refused_until_its_forecast_is_sealed(study, simulated):
+    publish_prefixes(study, "2026-01-12")
     with pytest.raises(
         RegistryError,
         match=r"production_labels\[week=2026-01-19\]: .* v2, .* registered_forecasts\[model=v2\] first",
     ):
-        require_sealed(study.lake, "v2", "2026-01-19")
+        require_sealed(study.lake, "v2", "2026-01-19", ["2026-01-12"])
     simulated(study, "2026-01-12", "v2", ("v1", SOME))
     seal(study.lake, "v2", forecast_rows(study, "v2", BEFORE_RELEASE))
-    require_sealed(study.lake, "v2", "2026-01-19")
+    require_sealed(study.lake, "v2", "2026-01-19", ["2026-01-12"])
 
 
 # ----------------------------------------------------------------------------------------------------------------- chain

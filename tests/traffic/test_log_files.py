@@ -21,8 +21,9 @@ from literal_traffic import (
     write_logs,
 )
 
+from depsim_dagster.duckdb_sql import connect, exact_file, identifier, literal
 from depsim_dagster.errors import TrafficError
-from depsim_dagster.traffic.log_files import connect, exact_file, identifier, literal, matching_files
+from depsim_dagster.traffic.log_files import matching_files
 from depsim_dagster.traffic.sampling import sample_week
 from depsim_dagster.traffic.schema import CONSENT_LEDGER, CONVERSATIONS
 

@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from literal_traffic import STUDY, rows_of, study_of, texts
 
+from depsim_dagster.duckdb_sql import connect
 from depsim_dagster.errors import TrafficError
-from depsim_dagster.traffic.readers import connect, define_conversations, recorded_answers
+from depsim_dagster.traffic.readers import define_conversations
+from depsim_dagster.traffic.recorded_answers import recorded_answers
 from depsim_dagster.traffic.sampling import sample_week
 
 CANARY = "canary-64aa"
