@@ -39,8 +39,13 @@ class _Cli(click.Group):
             return super().invoke(context)
         except DepsimError as error:
             for line in str(error).splitlines():
-                click.echo(f"error: {line}", err=True)
+                click.echo(f"error: {_printable(line)}", err=True)
             context.exit(1)
+
+
+def _printable(text: str) -> str:
+    """A message may name a file, and a file's name may hold what a terminal obeys."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 @click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]})

@@ -77,7 +77,7 @@ def _store(study: Study) -> str:
     root = study.lake.root
     probe = root / f".doctor-{uuid.uuid4().hex}"
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        study.prepare_store()
         probe.write_bytes(b"ok")
         probe.unlink()
     except OSError as error:

@@ -16,7 +16,9 @@ class StudyResource(dg.ConfigurableResource):
 
     @cached_property
     def study(self) -> Study:
-        return study_at(Path(self.study_file))
+        study = study_at(Path(self.study_file))
+        study.prepare_store()
+        return study
 
     @property
     def lake(self) -> Lake:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from depsim_dagster.config import StudyConfig, load_study
-from depsim_dagster.errors import ConfigurationError
+from depsim_dagster.errors import ConfigurationError, LakeError
 from depsim_dagster.grading.stack import measurement_stack, stack_hash
 from depsim_dagster.grading.taxonomy import Taxonomy, load_taxonomy
 from depsim_dagster.lake import Lake, write_atomically
@@ -41,6 +41,19 @@ class Study:
     @cached_property
     def lake(self) -> Lake:
         return Lake(self.config.store_root, self.suite_versions)
+
+    def prepare_store(self) -> None:
+        """Make the store's folder, closed to other accounts of this machine: it is to hold conversations.
+
+        Raises:
+            LakeError: it cannot be made.
+        """
+        try:
+            self.config.store_root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise LakeError(
+                f"{self.config.store_root}: cannot be made ({error.strerror}); correct `store` or its permissions"
+            ) from None
 
     @cached_property
     def stack(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from depsim_dagster.config import GraderConfig, StudyConfig
 from depsim_dagster.grading.rubric_prompt import INSTRUCTIONS, PROMPT_VERSION
 from depsim_dagster.grading.taxonomy import Taxonomy
 from depsim_dagster.lake import file_digest
+from depsim_dagster.privacy.suites import DEIDENTIFICATION_VERSION
 from depsim_dagster.replay.requests import canonical_json
 from depsim_dagster.traffic.log_files import matching_files
 
@@ -32,6 +33,7 @@ def measurement_stack(
         "grader_prompt": {"version": PROMPT_VERSION, "instructions": INSTRUCTIONS},
         "deidentification": {
             "engine": study.deidentification.engine,
+            "version": DEIDENTIFICATION_VERSION,
             "gates": dict(sorted(suite_versions.items())),
         },
         "sampling": study.sampling.model_dump(mode="json"),

@@ -10,6 +10,10 @@ from typing import Any
 from depsim_dagster.errors import GateError
 from depsim_dagster.project_files import project_directory
 
+# Raise it whenever a change of detection or surrogates changes what a model or a grader gets to see: it is part of the
+# measurement stack, and rates of two versions are not mixed.
+DEIDENTIFICATION_VERSION = "1"
+
 
 def suite_file(name: str) -> Path:
     return project_directory("expectations") / f"{name}.json"

@@ -107,7 +107,7 @@ def sample_week(study: StudyConfig, week: dt.date) -> WeekSample:
     ]
     funnel = pa.Table.from_pylist(
         [
-            {"week": str(week), "position": place, "rule": rule, "turns": turns}
+            {"week": str(week), "position": place, "rule": rule, "turns": turns, "sandbox": study.sandbox}
             for place, (rule, turns) in enumerate(steps)
         ],
         schema=SAMPLING_FUNNEL.schema,
@@ -215,6 +215,7 @@ def _sampled_rows(
         "prefix_source": "deployment_traffic",
         "inclusion_probability": sampled / eligible,
         "consent_granted": True,
+        "sandbox": study.sandbox,
     }
     try:
         reader = connection.sql(

@@ -69,6 +69,7 @@ _TURN = [
     field("consent_policy_version", pa.string(), "policy version of the consent decision"),
     field("consent_decided_at", TIMESTAMP, "when the consent decision took effect"),
     field("attributes", pa.string(), "JSON object of further columns of the log", nullable=True),
+    field("sandbox", pa.bool_(), "a synthetic world made the traffic or answers it"),
 ]
 
 SAMPLED_TRAFFIC = LakeTable(
@@ -98,6 +99,7 @@ SAMPLING_FUNNEL = LakeTable(
             field("position", pa.int32(), "order in which the rules apply"),
             field("rule", pa.string(), "the rule, or `sampled` for what is left"),
             field("turns", pa.int64(), "user turns", unit="turns"),
+            field("sandbox", pa.bool_(), "a synthetic world made the traffic or answers it"),
         ]
     ),
     ("week",),

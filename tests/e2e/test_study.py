@@ -173,3 +173,7 @@ def test_replay_refuses_an_edited_partition_in_a_later_run(study, instance):
         assert "changed or damaged" in failure.step_failure_data.error_display_string
     finally:
         file.write_bytes(original)
+
+
+def test_store_is_closed_to_other_accounts(study):
+    assert study.lake.root.stat().st_mode & 0o077 == 0

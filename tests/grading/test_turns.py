@@ -35,6 +35,7 @@ def prefix_row(turn_id, target):
         "turn_index": 0,
         "prefix_source": "deployment_traffic",
         "inclusion_probability": 0.25,
+        "sandbox": False,
         "account_class": "consumer",
         "surface": "chat",
         "temporary": False,
