@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,7 +42,7 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
+@contextlib.contextmanager
 def exclusive(directory: Path) -> Iterator[None]:
     """One holder at a time of a folder, among threads and processes; a process that dies lets go of it."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,8 @@ def create_held(path: Path) -> BinaryIO:
 def remove_abandoned(directory: Path, pattern: str) -> None:
     """Remove the files of a folder that no writer holds."""
     for path in directory.glob(pattern):
-        with open(path, "rb") as file:
+        # Not there any more: its writer has published it, or another has removed it.
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -529,3 +529,14 @@ def test_descriptions_and_units_travel_with_the_file(lake):
     )
     metadata = pq.read_schema(lake.files(ROWS)[0]).field("count").metadata
     assert metadata[b"description"] == b"how many" and metadata[b"unit"] == b"rows"
+
+
+def test_a_file_that_is_published_while_abandoned_ones_are_sought_is_no_error(tmp_path, monkeypatch):
+    """Between the listing of the folder and the opening of a file its writer may have moved it into view."""
+    from depsim_dagster import durable_files
+
+    left, moved = tmp_path / "left.parquet", tmp_path / "moved.parquet"
+    left.write_bytes(b"")
+    monkeypatch.setattr(type(tmp_path), "glob", lambda *_: iter([moved, left]))
+    durable_files.remove_abandoned(tmp_path, "*.parquet")
+    assert not left.exists()
