@@ -44,6 +44,8 @@ def markdown(
 ) -> dg.MetadataValue:
     """A small Markdown table. Cells are escaped: names come from files."""
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(columns or ()))
+    if not len(frame):
+        return dg.MetadataValue.md("no rows")
     lines = ["| " + " | ".join(map(_cell, frame.columns)) + " |", "|" + " --- |" * len(frame.columns)]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in frame.itertuples(index=False)]
     return dg.MetadataValue.md("\n".join(lines))

@@ -6,6 +6,7 @@ Whatever it runs is a Dagster run in the study's instance, and can be seen there
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import click
 
 from depsim_dagster import __version__
 from depsim_dagster.config import STUDY_FILE_VARIABLE, load_study, study_file_from_environment
-from depsim_dagster.errors import ConfigurationError, DepsimError
+from depsim_dagster.errors import ConfigurationError, DepsimError, TrafficError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,21 @@ STUDY_OPTION = click.option(
     default=None,
     help=f"Study file. Default: ${STUDY_FILE_VARIABLE}, else study.yaml, else demo/study.yaml.",
 )
+
+
+INSTANCE_SETTINGS = """\
+telemetry:
+  enabled: false
+# What steps print is not kept: events and their errors are, and no conversation can end up in a captured output.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+concurrency:
+  runs:
+    max_concurrent_runs: 4  # each is a process of its own and sends up to max_in_flight requests at a time
+"""
+INTERRUPTED = 130  # the exit code of a shell for Ctrl-C
+WIDE = 100  # columns from which on the progress line has room for a long bar
 
 
 class _Cli(click.Group):
@@ -56,7 +72,7 @@ def main() -> None:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
 
 
-@main.command()
+@main.command(short_help="Run a whole study on a synthetic world.")
 @click.option(
     "--dir",
     "directory",
@@ -123,7 +139,11 @@ def study_init(directory: Path, template: str, data: Path | None) -> None:
     if template == "llmdrift" and data is None:
         raise ConfigurationError("template llmdrift needs --data: the folder that holds the *_EVAL.csv files")
     file = write_template(template, directory, data)
-    click.echo(f"{file} written. Check it: depsim doctor -c {file}   Run it: depsim study run -c {file}")
+    edit = "Fill in your models, logs and endpoints, then check it" if template == "own" else "Check it"
+    click.echo(
+        f"{file} written.\n{edit}: depsim doctor -c {shlex.quote(str(file))}\n"
+        f"Run it: depsim study run -c {shlex.quote(str(file))}"
+    )
 
 
 @study.command("run")
@@ -143,20 +163,27 @@ def study_run(study_file: Path | None, candidates: tuple[str, ...]) -> None:
 @STUDY_OPTION
 def study_status(study_file: Path | None) -> None:
     """What is published of each step, under which measurement stack."""
+    from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from depsim_dagster.study_status import status_rows
 
     opened = _open(study_file)
-    table = Table(
-        title=f"{opened.config.name}: measurement stack {opened.stack_hash[:12]}", title_justify="left"
-    )
-    for column, justify in (("step", "left"), ("state", "left"), ("rows", "right"), ("published", "left")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
+    table.title = Text(f"{opened.config.name}: measurement stack {opened.stack_hash[:12]}")
+    table.add_column("step", overflow="fold")
+    table.add_column("state")
+    table.add_column("rows", justify="right")
+    table.add_column("published (UTC)", no_wrap=True)
     rows = status_rows(opened)
     for row in rows:
+        # Text: a label such as `forecast [model]` would be read as markup.
         table.add_row(
-            row.step, row.state, f"{row.rows:,}" if row.rows is not None else "", row.published_at or ""
+            Text(row.step),
+            Text(row.state, style="" if row.state == "published" else "yellow"),
+            f"{row.rows:,}" if row.rows is not None else "",
+            (row.published_at or "").replace("T", " ")[:16],
         )
     _console().print(table)
     open_steps = sum(row.state != "published" for row in rows)
@@ -168,11 +195,12 @@ def study_status(study_file: Path | None) -> None:
 
 @main.group()
 def sandbox() -> None:
-    """The synthetic world."""
+    """The synthetic world's models, for trying a study out."""
 
 
 @sandbox.command(
     "serve",
+    short_help="Serve its models over an OpenAI-compatible API.",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -183,7 +211,7 @@ def sandbox_serve(arguments: tuple[str, ...]) -> None:
     sys.exit(serve(["serve", *arguments]))
 
 
-@main.command()
+@main.command(short_help="Check study file, traffic, endpoints, store, dbt project.")
 @STUDY_OPTION
 def doctor(study_file: Path | None) -> None:
     """Check the study file, its traffic, endpoints, store and dbt project; exit code 1 when something is wrong."""
@@ -198,14 +226,14 @@ def doctor(study_file: Path | None) -> None:
             highlight=False,
         )
         for line in check.detail.splitlines():
-            console.print(f"       {line}", highlight=False, markup=False)
+            console.print(f"       {_printable(line)}", highlight=False, markup=False, soft_wrap=True)
     if failed:
         sys.exit(1)
 
 
-@main.command()
+@main.command(short_help="Open the Dagster UI of a study.")
 @STUDY_OPTION
-@click.option("--port", type=int, default=3000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def ui(study_file: Path | None, port: int) -> None:
     """Open the Dagster UI of a study: lineage, runs, checks, schedule and backfills."""
     opened = _open(study_file)
@@ -215,9 +243,13 @@ def ui(study_file: Path | None, port: int) -> None:
         "DAGSTER_HOME": str(home),
         STUDY_FILE_VARIABLE: str(opened.config.file.resolve()),
     }
-    click.echo(f"http://127.0.0.1:{port} shows the study {opened.config.name}; stop with Ctrl-C")
+    click.echo(
+        f"http://127.0.0.1:{port} shows the study {opened.config.name} in about half a minute; stop with Ctrl-C"
+    )
     command = [
         sys.executable,
+        "-W",  # Dagster recommends another command of its own; that is nothing to the reader
+        "ignore:Function `dev_command` is superseded",
         "-m",
         "dagster",
         "dev",
@@ -243,12 +275,18 @@ def _dagster_home(study: Study) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
-        settings.write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+        settings.write_text(INSTANCE_SETTINGS, encoding="utf-8")
     return home
 
 
 def _run_study(console: Console, study_file: Path, candidates: tuple[str, ...] = ()) -> Study:
-    from depsim_dagster.registry.schema import CALIBRATION_SUMMARY, POST_RELEASE_CALIBRATION
+    from dagster._core.errors import DagsterExecutionInterruptedError
+
+    from depsim_dagster.registry.schema import (
+        CALIBRATION_SUMMARY,
+        POST_RELEASE_CALIBRATION,
+        REGISTERED_FORECASTS,
+    )
     from depsim_dagster.report.assets import REPORT, WAREHOUSE
     from depsim_dagster.report.content import published_rows
     from depsim_dagster.report.terminal import study_table
@@ -257,13 +295,28 @@ def _run_study(console: Console, study_file: Path, candidates: tuple[str, ...] =
     study = _open(study_file)
     steps = len(study_steps(study.config, candidates))
     study.check_endpoints()
-    outcome = _with_progress(console, study, candidates, steps)
-    calibration, summary = (
-        published_rows(study, table) for table in (POST_RELEASE_CALIBRATION, CALIBRATION_SUMMARY)
+    try:
+        outcome = _with_progress(console, study, candidates, steps)
+    except (KeyboardInterrupt, DagsterExecutionInterruptedError):
+        click.echo(
+            "interrupted. The same command goes on from here: answers that were received are not paid for again.",
+            err=True,
+        )
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    calibration, summary, forecasts = (
+        published_rows(study, table)
+        for table in (POST_RELEASE_CALIBRATION, CALIBRATION_SUMMARY, REGISTERED_FORECASTS)
     )
-    console.print(study_table(calibration, summary, console.width))
+    console.print(study_table(calibration, summary, console.width, forecasts))
+    by_reason: dict[str, list[str]] = {}
     for label, reason in outcome.skipped.items():
-        console.print(f"skipped {label}: {reason}", markup=False)
+        by_reason.setdefault(reason, []).append(label)
+    for reason, labels in by_reason.items():
+        console.print(_printable(f"skipped {', '.join(labels)}: {reason}"), highlight=False, markup=False)
+    if "outcome" in outcome.skipped:
+        raise TrafficError(
+            f"{study.config.file}: no forecast could be made, so there is no report; the reasons stand above"
+        )
     console.print(
         f"\nreport     {study.config.path(REPORT)}\nwarehouse  {study.config.path(WAREHOUSE)}\nDagster UI depsim ui -c {study.config.file}",
         highlight=False,
@@ -280,20 +333,22 @@ def _with_progress(console: Console, study: Study, candidates: tuple[str, ...], 
     from depsim_dagster.progress import listen
     from depsim_dagster.study_run import run_study
 
+    wide = console.width >= WIDE
+    label = 44 if wide else 36
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24 if wide else 8),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[calls]}"),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("starting", total=steps, calls="")
+        task = bar.add_task(f"{'starting':<{label}}", total=steps, calls="")
         listen(lambda what, answered, started: bar.update(task, calls=f"{answered:,} calls"))
 
         def on_step(step: Any, state: str) -> None:
             if state == "started":
-                bar.update(task, description=f"{step.label:<44.44}", calls="")
+                bar.update(task, description=f"{step.label:<{label}.{label}}", calls="")
                 if not console.is_terminal:
                     console.print(f"{step.label}", highlight=False, markup=False)
             else:

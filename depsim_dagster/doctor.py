@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depsim_dagster.config import load_study
-from depsim_dagster.errors import DepsimError, LakeError
+from depsim_dagster.errors import DepsimError, LakeError, TrafficError
 from depsim_dagster.study import Study
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,45 @@ def _traffic(study: Study) -> str:
     connection = connect()
     define_conversations(connection, study.config)
     conversations = connection.execute("select count(*) from conversations").fetchall()[0][0]
+    if not conversations:
+        raise TrafficError(f"{study.config.file}: the traffic holds no conversation; correct `traffic`")
+    _known_deployments(connection, study)
     if study.config.traffic.consent.public_corpus is not None:
         return f"{conversations:,} conversations of a public corpus"
     define_consent(connection, study.config)
-    decisions = connection.execute("select count(*) from consent").fetchall()[0][0]
+    decisions = _decisions(connection, study)
     study.config.hmac_key  # noqa: B018  unset, it would stop the first run
     return f"{conversations:,} conversations, {decisions:,} consent decisions"
+
+
+def _known_deployments(connection: duckdb.DuckDBPyConnection, study: Study) -> None:
+    """A model's name that differs between logs and study file would leave out all its traffic, week after week."""
+    rows = connection.execute("select distinct model from conversations where model is not null").fetchall()
+    logged = {row[0] for row in rows}
+    known = {deployment.model for deployment in study.config.deployments}
+    if not logged & known:
+        raise TrafficError(
+            f"{study.config.file}: no deployment of the study answered in the traffic, where the models are "
+            f"{_few(logged)}; give `deployments.model` the name in the logs, and `served_as` that of the endpoint"
+        )
+
+
+def _decisions(connection: duckdb.DuckDBPyConnection, study: Study) -> int:
+    """Consent decisions of the study's scope."""
+    counts = dict(connection.execute("select scope, count(*) from consent group by scope").fetchall())
+    scope = study.config.traffic.consent.scope
+    if scope not in counts:
+        raise TrafficError(
+            f"{study.config.file}: traffic.consent.scope: the ledger has no decision about `{scope}`; it has "
+            f"{_few(counts)}"
+        )
+    return counts[scope]
+
+
+def _few(names: Iterable[str]) -> str:
+    """Some names of a set, for a message."""
+    listed = sorted(names)
+    return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "") or "none"
 
 
 def _endpoint(study: Study, name: str) -> str:

@@ -106,25 +106,27 @@ class Lake:
         Attempts that failed at a gate or died are cleared away; those of writers that are at work are not.
 
         Raises:
-            LakeError: a row has a null where the schema allows none, or a column of another type.
+            LakeError: a row has a null where the schema allows none, or a column of another type; the disk is full.
         """
         directory = self.root / QUARANTINE / table.directory(Path(), partition)
-        with exclusive(self.root / QUARANTINE):
+        with self._writing(table, partition), exclusive(self.root / QUARANTINE):
             directory.mkdir(parents=True, exist_ok=True)
             remove_abandoned(directory, "*.parquet")
             file = directory / f"{uuid4().hex}.parquet"
             hold = create_held(file)
         rows = 0
         try:
-            with pq.ParquetWriter(hold, table.schema, compression="zstd") as writer:
-                for batch in [batches] if isinstance(batches, pa.Table) else batches:
-                    chunk = conform(table, partition, batch)
-                    writer.write_table(chunk)
-                    rows += chunk.num_rows
-            hold.flush()
-            fsync(file)
+            with self._writing(table, partition):
+                with pq.ParquetWriter(hold, table.schema, compression="zstd") as writer:
+                    for batch in [batches] if isinstance(batches, pa.Table) else batches:
+                        chunk = conform(table, partition, batch)
+                        writer.write_table(chunk)
+                        rows += chunk.num_rows
+                hold.flush()
+                fsync(file)
         except BaseException:
-            hold.close()
+            with contextlib.suppress(OSError):  # what the disk had no room for
+                hold.close()
             file.unlink(missing_ok=True)
             raise
         return Quarantined(table, dict(partition), file, file_digest(file), rows, hold)
@@ -150,7 +152,8 @@ class Lake:
             dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             marks,
         )
-        with exclusive(directory):  # or a second publisher clears away the file that this manifest is to name
+        # Exclusive, or a second publisher clears away the file that this manifest is to name.
+        with self._writing(table, partition), exclusive(directory):
             try:
                 os.replace(quarantined.file, directory / data_file)
             except FileNotFoundError:
@@ -255,6 +258,17 @@ class Lake:
         raise LakeError(
             f"{label}: its data file is missing; materialise `{table.name}` for this partition again"
         )
+
+    @contextlib.contextmanager
+    def _writing(self, table: LakeTable, partition: Partition) -> Iterator[None]:
+        """What the disk refuses, as an error that names the partition and the way out."""
+        try:
+            yield
+        except OSError as error:
+            raise LakeError(
+                f"{partition_label(table.name, partition)}: cannot be written to {self.root} "
+                f"({error.strerror or type(error).__name__}); make room or restore write access and run again"
+            ) from None
 
     def _demand_gates(
         self, table: LakeTable, partition: Partition, content: str, marks: Iterable[GateMark]

@@ -1,21 +1,32 @@
 """A whole study as a sequence of Dagster runs in the order of the method, each visible in the UI.
 
 The order is what makes a retrospective study honest: traffic, simulation, sealed forecasts, and only then the outcome.
-Every step can be repeated: model answers come from the journal, and a partition is replaced by an equal one.
+Every step can be repeated: model answers come from the journal, and a partition is replaced by an equal one. What a
+final forecast was made from is kept as it is: a call that failed then and succeeds now, or a consent withdrawn since,
+would make another forecast, which the graded outcome forbids.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import os
+import socket
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from depsim_dagster.config import WEEK, StudyConfig
-from depsim_dagster.errors import ConfigurationError, EmptyWeekError
+from depsim_dagster.errors import ConfigurationError, EmptyWeekError, GateError, LakeError
+from depsim_dagster.estimation.schema import RATE_ESTIMATES
+from depsim_dagster.grading.schema import GRADED_LABELS
+from depsim_dagster.lake import Lake, LakeTable
+from depsim_dagster.registry.forecast_rows import is_final
+from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study import Study
 
+PROCESS_TAG = "depsim/process"
+SIMULATED = (REGENERATED_COMPLETIONS, GRADED_LABELS, RATE_ESTIMATES)
 QUIET_LOGS = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -48,9 +59,10 @@ class Step:
 
 @dataclass
 class StudyOutcome:
-    """Steps that ran, and those that were skipped with the reason."""
+    """Steps that ran, those that a final forecast keeps as they are, and those that were skipped with the reason."""
 
     done: list[Step] = field(default_factory=list)
+    kept: list[Step] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
 
@@ -147,14 +159,20 @@ def run_study(
     """
     from depsim_dagster.definitions import build_definitions
 
+    _close_runs_of_dead_processes(instance)
     definitions = build_definitions(study.config, study.config.file)
     outcome = StudyOutcome()
     empty: dict[str, str] = {}
+    final = {candidate.model for candidate in study.config.candidates if is_final(study, candidate.model)}
     for step in study_steps(study.config, candidates):
         reason = _nothing_to_do(step, empty, outcome)
         if reason is not None:
             outcome.skipped[step.label] = reason
             on_step(step, "skipped")
+            continue
+        if _is_kept(study, step, final):
+            outcome.kept.append(step)
+            on_step(step, "kept")
             continue
         on_step(step, "started")
         try:
@@ -162,7 +180,7 @@ def run_study(
                 instance=instance,
                 partition_key=step.partition_key,
                 run_config=QUIET_LOGS,
-                tags={"depsim/study": study.config.name},
+                tags={"depsim/study": study.config.name, PROCESS_TAG: _process()},
             )
         except EmptyWeekError as error:
             empty |= dict.fromkeys(step.weeks, str(error))
@@ -172,6 +190,53 @@ def run_study(
         outcome.done.append(step)
         on_step(step, "done")
     return outcome
+
+
+def _process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _close_runs_of_dead_processes(instance: dg.DagsterInstance) -> None:
+    """A process that was killed left its run as started, and the UI would show it at work for ever."""
+    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
+    for run in instance.get_runs(unfinished):
+        host, _, process = run.tags.get(PROCESS_TAG, "").rpartition(":")
+        if host == socket.gethostname() and not _is_alive(int(process)):
+            instance.report_run_failed(run, "The process of this run was killed. Run the study again.")
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another account
+        return True
+    return True
+
+
+def _is_kept(study: Study, step: Step, final: Collection[str]) -> bool:
+    """Whether a step made nothing but final forecasts, and what it published is intact."""
+    partition = dict(step.partition)
+    if step.job == "forecast":
+        return partition["model"] in final
+    if step.job != "simulation":
+        return False
+    made = {
+        candidate.model
+        for candidate in study.config.candidates
+        if partition["model"] in (candidate.model, candidate.predecessor)
+        and partition["week"] in map(str, study.config.forecast_weeks(candidate.model))
+    }
+    return made <= set(final) and all(_is_intact(study.lake, table, partition) for table in SIMULATED)
+
+
+def _is_intact(lake: Lake, table: LakeTable, partition: dict[str, str]) -> bool:
+    try:
+        lake.read(table, partition, columns=table.schema.names[:1])
+    except (LakeError, GateError):
+        return False
+    return True
 
 
 def _nothing_to_do(step: Step, empty: dict[str, str], outcome: StudyOutcome) -> str | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from small_study import SMALL_STUDY, write_study
 
 from depsim_dagster.cli import main
 from depsim_dagster.config import load_study
@@ -61,3 +62,30 @@ def test_malformed_study_is_one_error_per_key_and_no_stack_trace(tmp_path):
     assert any("weeks.first" in line and "2026-01-05" in line for line in errors)
     assert any("bogus: unknown key" in line for line in errors)
     assert "Traceback" not in result.output
+
+
+def test_status_names_every_partition_and_reads_none_as_markup(finished_study):
+    result = depsim("study", "status", "-c", finished_study)
+    assert result.exit_code == 0, result.output
+    assert "forecast [sandbox-v2]" in result.output and "calibration [sandbox-v2]" in result.output
+
+
+def test_doctor_finds_a_scope_and_model_names_that_leave_out_all_traffic(tmp_path, small_world):
+    consent = {"ledger": "consent.parquet", "scope": "model_improvment"}
+    traffic = {**SMALL_STUDY["traffic"], "consent": consent}
+    result = depsim("doctor", "-c", write_study(tmp_path / "scope", small_world, traffic=traffic))
+    assert result.exit_code == 1
+    assert "no decision about `model_improvment`; it has model_improvement" in result.output
+    deployments = [{**SMALL_STUDY["deployments"][0], "model": "ours", "served_as": "sandbox-v1"}]
+    result = depsim("doctor", "-c", write_study(tmp_path / "name", small_world, deployments=deployments))
+    assert result.exit_code == 1
+    assert "where the models are sandbox-v1, sandbox-v2;" in result.output
+
+
+def test_a_study_without_any_eligible_turn_ends_with_an_error_and_one_reason_a_week(tmp_path, small_world):
+    consent = {"ledger": "consent.parquet", "scope": "model_improvment"}
+    file = write_study(tmp_path, small_world, traffic={**SMALL_STUDY["traffic"], "consent": consent})
+    result = depsim("study", "run", "-c", file)
+    assert result.exit_code == 1 and "no forecast could be made" in result.output
+    assert result.output.count("week 2026-01-12: no eligible user turn") == 1
+    assert "report.html" not in result.output

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -62,6 +63,25 @@ def publish_gated(lake: Lake, *counts) -> Path:
     quarantined = lake.quarantine(GATED, WEEK, rows(*counts))
     lake.publish(quarantined, marks(quarantined.content))
     return GATED.directory(lake.root, WEEK)
+
+
+def test_a_full_disk_is_one_error_and_leaves_what_was_published(lake):
+    """The limit on the size of a file stands in for the disk: a write beyond either is an OSError half way."""
+    lake.write(ROWS, WEEK, rows(1))
+    before = files_below(lake.root)
+    many = pa.concat_tables([rows(*range(20_000), text=CANARY), rows(*range(0, 900_000, 7), text=CANARY)])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(
+            LakeError, match=r"rows\[week=2026-01-05\]: cannot be written .*\(File too large\)"
+        ) as caught:
+            lake.write(ROWS, WEEK, many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert CANARY not in str(caught.value)
+    assert files_below(lake.root) == before and lake.read(ROWS, WEEK).num_rows == 1
+    assert lake.write(ROWS, WEEK, many).rows == many.num_rows
 
 
 # ----------------------------------------------------------------------------------------------------------- the schema

@@ -12,18 +12,24 @@ import pyarrow as pa
 import pyarrow.compute
 
 from depsim_dagster.config import StudyConfig
-from depsim_dagster.errors import GradingError, RegistryError
+from depsim_dagster.errors import GateError, GradingError, LakeError, RegistryError
 from depsim_dagster.estimation.rates import estimate_rates
 from depsim_dagster.estimation.scoring import score_forecast
 from depsim_dagster.estimation.summary import calibration_summary
 from depsim_dagster.grading.labelling import one_stack
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, LakeTable, Manifest
-from depsim_dagster.registry.schema import CALIBRATION_SUMMARY, POST_RELEASE_CALIBRATION
-from depsim_dagster.registry.seal import labels_digest, verified_forecast
+from depsim_dagster.registry.schema import (
+    CALIBRATION_SUMMARY,
+    POST_RELEASE_CALIBRATION,
+    REGISTERED_FORECASTS,
+)
+from depsim_dagster.registry.seal import graded_outcome, labels_digest, verified_forecast
 from depsim_dagster.study import Study
 
 COUNTED = ["k", "n", "rate_per_100k"]
+# A forecast is sealed once. On less than this, an outage of the server is what it would be about.
+LARGEST_MISSING_SHARE = 0.5
 
 
 def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
@@ -33,7 +39,7 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
     pooled over the same weeks, because the two are compared on the same prefixes. `today` decides `kind`.
 
     Raises:
-        RegistryError: no week of the window has labels of the candidate.
+        RegistryError: no week of the window has labels of the candidate, or most of them are missing.
         GradingError: the labels were not all made under the study's measurement stack.
     """
     config, lake = study.config, study.lake
@@ -67,7 +73,9 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
             f"forecast of {model}: its labels were made under measurement stack {stack[:12]} and the study's is now "
             f"{study.stack_hash[:12]}; materialise graded_labels of these weeks again, so that the outcome is graded like the forecast"
         )
-    rates = _pooled(candidate, config).merge(
+    rates = _pooled(candidate, config)
+    _refuse_mostly_missing(model, used_weeks, int(rates["n"].sum()), int(rates["missing"].sum()))
+    rates = rates.merge(
         _pooled(same_prefixes, config)[["category", *COUNTED]].rename(
             columns={name: f"predecessor_sim_{name}" for name in COUNTED}
         ),
@@ -88,6 +96,35 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
         labels_hash=labels_digest(used + beside),
         sandbox=config.sandbox,
     )
+
+
+def is_final(study: Study, model: str) -> bool:
+    """Whether nothing can change the forecast of `model` any more: it is sealed, from what the study file says today,
+    and its outcome is graded. An edited forecast is not final.
+    """
+    config, lake = study.config, study.lake
+    try:
+        if lake.manifest(REGISTERED_FORECASTS, {"model": model}) is None:
+            return False
+        sealed = verified_forecast(lake, model).slice(0, 1).to_pylist()[0]
+        weeks = [
+            week
+            for week in map(str, config.forecast_weeks(model))
+            if lake.manifest(GRADED_LABELS, {"week": week, "model": model}) is not None
+        ]
+        graded = bool(graded_outcome(lake, model))
+    except (LakeError, GateError, RegistryError):  # the step that needs it says so
+        return False
+    deployment = config.deployment(model)
+    says = {
+        "deployment": deployment.predecessor,
+        "released_at": deployment.released.isoformat(),
+        "forecast_weeks": weeks,
+        "tau": config.estimation.tau,
+        "level": config.estimation.level,
+        "stack_hash": study.stack_hash,
+    }
+    return graded and all(sealed[name] == value for name, value in says.items())
 
 
 def calibration_rows(study: Study, model: str) -> pa.Table:
@@ -134,6 +171,15 @@ def summary_rows(study: Study) -> pa.Table:
         return CALIBRATION_SUMMARY.schema.empty_table()
     summary = calibration_summary(pa.concat_tables(scored).to_pandas(), seed=study.config.seed)
     return pa.Table.from_pandas(summary, schema=CALIBRATION_SUMMARY.schema, preserve_index=False)
+
+
+def _refuse_mostly_missing(model: str, weeks: list[str], graded: int, missing: int) -> None:
+    if missing > LARGEST_MISSING_SHARE * (graded + missing):
+        raise RegistryError(
+            f"{model}: {missing:,} of {graded + missing:,} labels of its forecast window ({', '.join(weeks)}) are missing, so "
+            "nothing is sealed; see the statuses of regenerated_completions and graded_labels of these weeks, correct the "
+            "cause and run again: only unanswered calls are sent"
+        )
 
 
 def _labels(

@@ -19,11 +19,13 @@ import pandas as pd
 import pyarrow as pa
 
 from depsim_dagster.errors import RegistryError
-from depsim_dagster.grading.schema import PRODUCTION_LABELS
-from depsim_dagster.lake import Lake, Manifest
+from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
+from depsim_dagster.lake import Lake, Manifest, partition_label
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
+# Machines that share a store disagree by less.
+CLOCK_TOLERANCE = dt.timedelta(minutes=10)
 SEALED_LATER = {"forecast_hash", "previous_hash", "sealed_at"}
 ORDER = "category"
 # What a forecast is made from; the rest follows from these.
@@ -47,7 +49,7 @@ def seal(lake: Lake, model: str, forecast: pd.DataFrame) -> pa.Table:
 
     Raises:
         RegistryError: production labels of the model exist and this is not the forecast that was sealed before them, or
-            the forecast that is there was edited.
+            the forecast that is there was edited, or the clock is behind what was published before.
     """
     partition = {"model": model}
     with _chain(lake):
@@ -63,6 +65,7 @@ def seal(lake: Lake, model: str, forecast: pd.DataFrame) -> pa.Table:
                 f"{model}: its outcome is already graded (production_labels of week {', '.join(graded)}), so a forecast sealed now would "
                 "not be blind. Start the study in a new store, or delete those partitions and grade them again after sealing"
             )
+        _refuse_clock_set_back(lake, model)
         table = _sealed(forecast, _newest_seal(lake, besides=model))
         lake.write(REGISTERED_FORECASTS, partition, table)
         return table
@@ -161,6 +164,19 @@ def _same(sealed: pa.Table, forecast: pd.DataFrame, columns: list[str]) -> bool:
         for frame in (sealed.to_pandas(), forecast)
     )
     return was == now
+
+
+def _refuse_clock_set_back(lake: Lake, model: str) -> None:
+    """The time of a seal says whether it came before the release; the store remembers later times than a clock that
+    was set back."""
+    latest = dt.datetime.now(dt.UTC) + CLOCK_TOLERANCE
+    own = (manifest for manifest in lake.published(GRADED_LABELS) if manifest.partition["model"] == model)
+    for manifest in (*own, *lake.published(REGISTERED_FORECASTS)):
+        if dt.datetime.fromisoformat(manifest.published_at) > latest:
+            raise RegistryError(
+                f"{model}: {partition_label(manifest.table, manifest.partition)} was published at {manifest.published_at}, which "
+                "is later than now; set this machine's clock right before sealing"
+            )
 
 
 def _newest_seal(lake: Lake, besides: str) -> str:

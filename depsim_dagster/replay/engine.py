@@ -88,8 +88,18 @@ async def run_calls(
     `calls` is pulled one by one, when a worker is free, on the event loop: it should not block for long.
     `progress` gets (calls whose answer is on disk, calls pulled so far), after each write. Raises
     EndpointError when the run as a whole cannot succeed and LakeError when the journal cannot be written;
-    what was answered before is kept in both cases, and on cancellation.
+    what was answered before is kept in both cases, and on cancellation. Two runs on one journal take turns.
     """
+    async with journal.alone():
+        return await _run_calls(endpoint, calls, journal, progress)
+
+
+async def _run_calls(
+    endpoint: Endpoint,
+    calls: Iterable[ModelCall],
+    journal: Journal,
+    progress: Callable[[int, int], None] | None,
+) -> CallStatistics:
     started = time.perf_counter()
     run = _Run(endpoint, calls, journal, progress)
     async with open_client(endpoint) as client:

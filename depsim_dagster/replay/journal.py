@@ -3,17 +3,21 @@
 A journal is a directory of immutable Parquet segments. A segment is written under a temporary name, synced
 and renamed, so a reader sees all of it or none of it, whatever kills the writer. At most FLUSH_ROWS answers,
 none older than FLUSH_SECONDS, are in memory only: with the calls in flight, that is what a SIGKILL can cost.
-Any number of processes may write to one directory. It is a store of answers by request id, not a table of the
+Any number of processes may write to one directory; `alone` has those that make calls take turns, so that no
+answer is paid for twice. It is a store of answers by request id, not a table of the
 lake: assets copy from it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import fcntl
 import os
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -29,6 +33,7 @@ FLUSH_SECONDS = 1.0
 # A segment is written in milliseconds, so an hour-old temporary file has no living writer, on this machine or
 # another.
 ABANDONED_AFTER_S = 3600.0
+TURN_POLL_S = 0.1
 
 JOURNAL_SCHEMA = pa.schema(
     [
@@ -101,6 +106,24 @@ class Journal:
     def segments(self) -> list[Path]:
         """The segment files that are complete, in a stable order."""
         return sorted(self.directory.glob("*.parquet"))
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Wait until no other run, of this process or another, is inside; a process that dies leaves."""
+        try:
+            descriptor = os.open(self.directory, os.O_RDONLY)
+        except OSError as error:
+            raise LakeError(f"response journal {self.directory} cannot be opened: {error.strerror}") from None
+        try:
+            while True:
+                # Polled: a thread that waits for the lock could not be cancelled, and would keep it.
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                await asyncio.sleep(TURN_POLL_S)
+            yield
+        finally:
+            os.close(descriptor)
 
     def known_ids(self) -> set[str]:
         """Request ids that have an answer on disk and need no other call.

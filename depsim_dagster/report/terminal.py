@@ -29,11 +29,17 @@ LONGEST_NAME = (16, 32)  # in a narrow and in a wide terminal
 ASCII = str.maketrans({"×": "x", "–": "-", "✓": "", "✗": ""})
 
 
-def study_table(calibration: pd.DataFrame, summary: pd.DataFrame, width: int = WIDEST) -> Group:
+def study_table(
+    calibration: pd.DataFrame,
+    summary: pd.DataFrame,
+    width: int = WIDEST,
+    forecasts: pd.DataFrame | None = None,
+) -> Group:
     """A printable group for a rich Console: per candidate the categories with forecast, observed rate (per 100,000,
     with intervals), SME, moved and direction, and four summary lines, whose SMEs are read from calibration_summary.
     At most 100 columns wide. `width` is the console's: in a narrow one an interval goes below its rate, and a long
-    name is folded behind an underscore.
+    name is folded behind an underscore. A candidate that has rows in `forecasts` (registered_forecasts) alone is shown
+    with its forecast, its predecessor's simulation and production.
 
     Raises LakeError when the table has rows but no model or category column.
     """
@@ -43,7 +49,12 @@ def study_table(calibration: pd.DataFrame, summary: pd.DataFrame, width: int = W
     from rich.text import Text
 
     content = ReportContent(
-        study="", generated_at=datetime.now(UTC), sandbox=False, calibration=calibration, summary=summary
+        study="",
+        generated_at=datetime.now(UTC),
+        sandbox=False,
+        calibration=calibration,
+        summary=summary,
+        forecasts=pd.DataFrame() if forecasts is None else forecasts,
     )
     summarised = summaries(content)
     parts: list[Table | Text] = []
@@ -51,8 +62,12 @@ def study_table(calibration: pd.DataFrame, summary: pd.DataFrame, width: int = W
         parts.append(Text(SANDBOX_SHORT, style="bold yellow"))
     for model, rows in candidates(content).items():
         found = verdict(rows, summarised.get(model))
-        parts += [Text(), _heading(found), _table(rows, min(width, WIDEST)), *summary_lines(found)]
-    return Group(*parts or [Text("No scored forecast yet: post_release_calibration is empty.")])
+        parts += [Text(), _heading(found)]
+        if found.observed:
+            parts += [_table(rows, min(width, WIDEST)), *summary_lines(found)]
+        else:
+            parts += [_forecast_table(rows, min(width, WIDEST)), *_unobserved_lines()]
+    return Group(*parts or [Text("No sealed forecast yet: registered_forecasts is empty.")])
 
 
 def summary_lines(found: Verdict) -> list[Text]:
@@ -92,7 +107,7 @@ def _table(rows: list[Row], width: int) -> Table:
     table.add_column("SME", justify="right", no_wrap=True, max_width=8)
     table.add_column("Moved", no_wrap=True, max_width=5)
     table.add_column("Direction", no_wrap=True, max_width=9)
-    longest = min(max(width - BESIDE_NAME, LONGEST_NAME[0]), LONGEST_NAME[1])
+    longest = _longest(width)
     for row in rows:
         few = row.get("sme") is not None and not row.get("comparable")
         moved = {True: "yes", False: "no"}.get(row.get("moved"), "-")
@@ -108,6 +123,38 @@ def _table(rows: list[Row], width: int) -> Table:
         table.caption = Text("* fewer than 10 events in forecast and observation: left out of the summary")
         table.caption_justify = "left"
     return table
+
+
+def _forecast_table(rows: list[Row], width: int) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, width=None)
+    table.add_column("Category", no_wrap=True)
+    rates = {"forecast": "Forecast/100k", "predecessor_sim": "Now, simulated/100k"}
+    # Production before the release is often graded only together with the outcome.
+    if any(row.get("predecessor_production_n") for row in rows):
+        rates["predecessor_production"] = "Now/100k"
+    for name in rates.values():
+        table.add_column(name, max_width=22, overflow="fold")
+    for row in rows:
+        name = Text(_folded(_ascii(str(row["category"])), _longest(width)))
+        table.add_row(name, *(_rate(row, prefix) for prefix in rates))
+    return table
+
+
+def _unobserved_lines() -> list[Text]:
+    from rich.text import Text
+
+    return [
+        Text("  Not observed yet: the forecast is sealed and is scored after the release."),
+        Text("  Now: the deployment that the candidate replaces, on the same conversations."),
+    ]
+
+
+def _longest(width: int) -> int:
+    return min(max(width - BESIDE_NAME, LONGEST_NAME[0]), LONGEST_NAME[1])
 
 
 def _folded(name: str, longest: int) -> str:

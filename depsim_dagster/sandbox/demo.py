@@ -62,7 +62,11 @@ def make_demo(
 
 
 def check_against_truth(study: Study) -> TruthCheck:
-    """Compare the observed rates of every candidate's observation window with the planted production rates."""
+    """Compare the observed rates of every candidate's observation window with the planted production rates.
+
+    A category that was not observed counts as missed: what is not measured is not confirmed. Raises KeyError for a
+    category without a planted rate.
+    """
     truth = str(study.config.path(str(TRUTH_FILE)))
     inside, cells, misses = 0, 0, []
     for candidate in study.config.candidates:
@@ -77,16 +81,18 @@ def check_against_truth(study: Study) -> TruthCheck:
             ).fetchall()
         )
         for row in study.lake.read(POST_RELEASE_CALIBRATION, {"model": candidate.model}).to_pylist():
-            if row["category"] not in planted:
-                continue
             cells += 1
             low, high, rate = (
                 row["observed_lower_per_100k"],
                 row["observed_upper_per_100k"],
                 planted[row["category"]],
             )
-            if low <= rate <= high:
+            if row["observed_n"] and low <= rate <= high:
                 inside += 1
+            elif not row["observed_n"]:
+                misses.append(
+                    f"{candidate.model} {row['category']}: planted {rate:,.0f} per 100k, not observed"
+                )
             else:
                 misses.append(
                     f"{candidate.model} {row['category']}: planted {rate:,.0f}, observed interval {low:,.0f} – {high:,.0f} per 100k"

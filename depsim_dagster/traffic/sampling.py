@@ -25,6 +25,8 @@ from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
 MESSAGE_FIELDS = ("role", "content", "reasoning", "tool_calls", "tool_call_id", "name")
 BATCH_ROWS = 2_000
+# The language goes on into tables that hold no text, so what is no tag (`en`, `pt-BR`) does not pass.
+LANGUAGE_TAG = "[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,4}){0,2}"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ _USER_TURNS = r"""
     select conversation_id, user_id, model, surface, account_class, temporary, has_attachment, malformed, duplicated,
            turn.turn_index::integer as turn_index, turn.place as place, turn.next_place as next_place,
            messages[turn.place].created_at as sent_at,
+           len(list_filter(messages[1 : turn.place], lambda m: coalesce(m.content, '') <> '')) = 0 as wordless,
            len(list_filter(messages[turn.place + 1 : turn.next_place - 1], lambda m: m.role = 'assistant'
                and (regexp_matches(coalesce(m.content, ''), '\S') or json_list(m.tool_calls) is not null))) > 0 as answered
     from turned
@@ -132,6 +135,7 @@ def _rules(study: StudyConfig) -> list[tuple[str, str]]:
         ("malformed_record", "malformed"),
         ("duplicate_conversation", "duplicated"),
         ("no_assistant_turn", "not answered"),
+        ("empty_prefix", "wordless"),
     ]
     optional = [
         (exclude.temporary_chats, "temporary_chat", "temporary"),
@@ -224,14 +228,15 @@ def _sampled_rows(
                 select * from turns where rule = 'eligible'
                 order by sha256($seed || ':' || conversation_id || '#' || turn_index), conversation_id, turn_index limit $sampled
             )
-            select chosen.* exclude (place, next_place, rule, malformed, duplicated, answered),
-                   logs.language, nullif(logs.attributes, '') as attributes, nullif(logs.tools, '') as tools,
+            select chosen.* exclude (place, next_place, rule, malformed, duplicated, answered, wordless),
+                   case when regexp_full_match(logs.language, $language) then logs.language end as language,
+                   nullif(logs.attributes, '') as attributes, nullif(logs.tools, '') as tools,
                    logs.messages[1 : chosen.place] as prefix,
                    logs.messages[chosen.place + 1 : chosen.next_place - 1] as target
             from chosen join conversations as logs using (conversation_id)
             order by chosen.conversation_id, chosen.turn_index
             """,
-            params={"seed": str(study.seed), "sampled": sampled},
+            params={"seed": str(study.seed), "sampled": sampled, "language": LANGUAGE_TAG},
         ).to_arrow_reader(BATCH_ROWS)
         for batch in reader:
             rows = [{**row, **constant, **_pseudonymous(key, row)} for row in batch.to_pylist()]

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
+import dagster as dg
 from small_study import REPOSITORY, write_study
 
 from depsim_dagster.config import load_study
@@ -47,12 +49,13 @@ def test_killed_study_is_finished_by_the_next_run(tmp_path, small_world):
         )
         killed = start(study_file)
         deadline = time.monotonic() + DEADLINE_S
-        while answered(server) < TURNS // 2 and killed.poll() is None and time.monotonic() < deadline:
+        # So late that a journal which lost everything would cost more than the bound below.
+        while answered(server) < 3 * TURNS and killed.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         killed.send_signal(signal.SIGKILL)
         killed.communicate()
         before = answered(server)
-        assert TURNS // 2 <= before < 4 * TURNS, "the kill was to hit the replay"
+        assert IN_FLIGHT + FLUSH_ROWS < 3 * TURNS <= before < 6 * TURNS, "the kill was to hit the calls"
 
         finished = start(study_file)
         output, _ = finished.communicate(timeout=DEADLINE_S)
@@ -64,6 +67,10 @@ def test_killed_study_is_finished_by_the_next_run(tmp_path, small_world):
         rows = study.lake.read(REGENERATED_COMPLETIONS, {"week": "2026-01-12", "model": model}).to_pandas()
         assert len(rows) == TURNS and rows["turn_id"].is_unique
         assert set(rows["status"]) == {"ok"}
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster_home")) as instance:
+        states = Counter(record.status for record in instance.get_runs())
+    # The run that was killed does not look as if it were still at work.
+    assert states.pop(dg.DagsterRunStatus.FAILURE) == 1 and set(states) == {dg.DagsterRunStatus.SUCCESS}
     # Two models on one week, both graded, and the production of three weeks.
     needed = 2 * TURNS + 2 * TURNS + 3 * TURNS
     assert needed <= total <= needed + IN_FLIGHT + FLUSH_ROWS

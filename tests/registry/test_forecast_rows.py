@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from depsim_dagster.errors import DepsimError, GradingError, LakeError, RegistryError
-from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows
+from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows, is_final
 from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
 from depsim_dagster.registry.seal import seal
 
@@ -91,6 +91,33 @@ def test_a_category_that_was_never_graded_is_a_row_without_a_rate(study, simulat
     scored = calibration_rows(study, "v2").to_pylist()[1]
     assert scored["sme"] is scored["observed_per_100k"] is scored["observed_in_prediction"] is None
     assert not scored["comparable"] and scored["observed_missing"] == 2
+
+
+def test_a_forecast_of_mostly_missing_labels_is_refused(study, simulated):
+    """It is sealed once, and an outage of the server is no measurement of the model."""
+    simulated(study, "2026-01-12", "v2", ("v1", dict.fromkeys(MANY, (1, 10))), missing=10)
+    assert set(forecast_rows(study, "v2", TODAY)["missing"]) == {10}
+    simulated(study, "2026-01-12", "v2", ("v1", dict.fromkeys(MANY, (1, 10))), missing=11)
+    with pytest.raises(
+        RegistryError, match=r"v2: 33 of 63 labels .* \(2026-01-12\) are missing, so nothing is sealed"
+    ):
+        forecast_rows(study, "v2", TODAY)
+
+
+def test_a_forecast_is_final_when_its_outcome_is_graded_and_the_study_file_is_the_same(
+    study, open_study, simulated, observed
+):
+    simulated(study, "2026-01-12", "v2", ("v1", MANY))
+    assert not is_final(study, "v2")
+    seal(study.lake, "v2", forecast_rows(study, "v2", TODAY))
+    assert not is_final(study, "v2")
+    observed(study, "2026-01-19", ("v2", MANY))
+    assert is_final(study, "v2") and not is_final(study, "v3")
+    assert not is_final(open_study(estimation={"tau": 0.1}), "v2")
+    assert not is_final(open_study(pattern="y"), "v2")  # another measurement stack
+    assert is_final(open_study(), "v2")
+    simulated(study, "2026-01-05", "v2", ("v1", MANY))  # another week of its window
+    assert not is_final(study, "v2")
 
 
 def test_no_labels_is_an_error_that_says_which(study, simulated, open_study):

@@ -230,6 +230,23 @@ def test_an_outcome_is_refused_until_its_forecast_is_sealed(study, simulated):
     require_sealed(study.lake, "v2", "2026-01-19", ["2026-01-12"])
 
 
+@pytest.mark.parametrize(
+    ("table", "partition"),
+    [(GRADED_LABELS, {"week": "2026-01-12", "model": "v2"}), (REGISTERED_FORECASTS, {"model": "v3"})],
+)
+def test_a_clock_that_was_set_back_seals_nothing(study, simulated, table, partition):
+    """It would make a registered forecast of a retrospective one."""
+    simulated(study, "2026-01-26", "v3", ("v2", SOME))
+    seal(study.lake, "v3", forecast_rows(study, "v3", BEFORE_RELEASE))
+    simulated(study, "2026-01-12", "v2", ("v1", SOME))
+    manifest = table.directory(study.lake.root, partition) / MANIFEST
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"published_at": later.isoformat()}))
+    with pytest.raises(RegistryError, match=rf"{table.name}.*published at {later:%Y-%m-%d}.* clock"):
+        seal(study.lake, "v2", forecast_rows(study, "v2", BEFORE_RELEASE))
+    assert study.lake.manifest(REGISTERED_FORECASTS, {"model": "v2"}) is None
+
+
 # ----------------------------------------------------------------------------------------------------------------- chain
 
 

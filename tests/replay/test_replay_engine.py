@@ -399,10 +399,20 @@ def test_an_interrupted_run_loses_only_what_was_in_flight(server, tmp_path):
     assert server.requests - len(kept(Journal(tmp_path))) <= in_flight
 
 
-def test_two_runs_at_once_share_a_journal(server, tmp_path):
+def test_two_runs_at_once_share_a_journal_and_pay_once(server, tmp_path):
+    server.latency_s = 0.01
     children = [start_child(server, tmp_path, 400, 8) for _ in range(2)]
     assert [child.wait(30) for child in children] == [0, 0]
-    assert len(kept(Journal(tmp_path))) == 400
+    assert len(kept(Journal(tmp_path))) == 400 == server.requests
+    assert server.most_at_once <= 8
+
+
+def test_two_runs_on_one_event_loop_take_turns(server, endpoint, tmp_path, call):
+    async def both():
+        runs = [run_calls(endpoint(), [call(str(i)) for i in range(20)], Journal(tmp_path)) for _ in range(2)]
+        return await asyncio.gather(*runs)
+
+    assert sorted(run.sent for run in asyncio.run(both())) == [0, 20] and server.requests == 20
 
 
 def test_a_call_is_frozen(call):

@@ -85,6 +85,19 @@ def test_names_are_neither_markup_nor_escape_codes():
 
 
 def test_an_empty_table_says_so_and_nan_is_a_dash():
-    assert "No scored forecast yet" in printed(pd.DataFrame())
+    assert "No sealed forecast yet" in printed(pd.DataFrame())
     frame = content().calibration.assign(sme=float("nan"), comparable=False)
     assert "nan" not in printed(frame).lower().replace("finance", "")
+
+
+@pytest.mark.parametrize("width", [100, 80])
+def test_a_sealed_forecast_without_outcome_is_shown(width):
+    made = content()
+    model = made.forecasts["model"].iloc[-1]
+    scored = made.calibration[made.calibration["model"] != model]
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(study_table(scored, made.summary, width, made.forecasts))
+    shown = stream.getvalue().split(f"\n{model}  on traffic of ")[1]
+    assert shown.count("Not observed yet") == 1 and "SME" not in shown and "no data" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    assert all(re.search(rf"(?m)^{category.split('_')[0]}", shown) for category, _ in CATEGORIES)

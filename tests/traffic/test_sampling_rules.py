@@ -33,6 +33,7 @@ EXCLUDED = {
     "api": {"surface": "api"},
     "attachment": {"messages": [message("user", attachments=1), message("assistant")]},
     "no_assistant_turn": {"messages": [message("user")]},
+    "empty_prefix": {"messages": [message("user", content=None), message("assistant")]},
     "malformed_record": {"attributes": "{not json"},
     "consent_unknown": {"user_id": "nobody"},
 }
@@ -58,7 +59,7 @@ def test_the_funnel_adds_up_to_the_user_turns_of_the_week(tmp_path):
     sample = drawn(tmp_path, logs, sampling={"turns_per_week": 5})
     funnel = funnel_of(sample)
     user_turns = sum(m["role"] == "user" for log in logs for m in log["messages"])
-    assert sum(funnel.values()) == user_turns == 22
+    assert sum(funnel.values()) == user_turns == 23
     assert funnel == dict.fromkeys(EXCLUDED, 1) | {"not_sampled": 7, "sampled": 5}
     assert sample.funnel.column("position").to_pylist() == list(range(len(funnel)))
     assert (sample.eligible, sample.sampled) == (12, 5)
@@ -276,3 +277,18 @@ def test_two_user_messages_in_a_row_make_one_answered_turn(tmp_path):
     sample = drawn(tmp_path, [conversation(messages=messages)])
     assert funnel_of(sample) == {"no_assistant_turn": 1, "not_sampled": 0, "sampled": 1}
     assert texts(rows_of(sample)[0]["prefix"]) == [("user", "one"), ("user", "two")]
+
+
+def test_a_language_that_is_no_tag_is_unknown(tmp_path):
+    """The column goes on into labels and warehouse, where no text of a log may stand."""
+    logs = [
+        conversation(f"c{place}", language=language)
+        for place, language in enumerate(["pt-BR", "zh", "The user writes like Ann", "", None])
+    ]
+    assert sorted(row["language"] or "" for row in rows_of(drawn(tmp_path, logs))) == [
+        "",
+        "",
+        "",
+        "pt-BR",
+        "zh",
+    ]
