@@ -280,7 +280,7 @@ def _dagster_home(study: Study) -> Path:
 
 
 def _run_study(console: Console, study_file: Path, candidates: tuple[str, ...] = ()) -> Study:
-    from dagster._core.errors import DagsterExecutionInterruptedError
+    from dagster import DagsterExecutionInterruptedError
 
     from depsim_dagster.registry.schema import (
         CALIBRATION_SUMMARY,
@@ -313,16 +313,13 @@ def _run_study(console: Console, study_file: Path, candidates: tuple[str, ...] =
         by_reason.setdefault(reason, []).append(label)
     for reason, labels in by_reason.items():
         console.print(_printable(f"skipped {', '.join(labels)}: {reason}"), highlight=False, markup=False)
-    if "outcome" in outcome.skipped:
+    if "report" in outcome.skipped:
         raise TrafficError(
             f"{study.config.file}: no forecast could be made, so there is no report; the reasons stand above"
         )
-    console.print(
-        f"\nreport     {study.config.path(REPORT)}\nwarehouse  {study.config.path(WAREHOUSE)}\nDagster UI depsim ui -c {study.config.file}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    files = {"report": study.config.path(REPORT), "warehouse": study.config.path(WAREHOUSE)}
+    written = [f"{name:<10} {path}" for name, path in files.items() if path.exists()]
+    click.echo("\n" + "\n".join([*written, f"Dagster UI depsim ui -c {study.config.file}"]))
     return study
 
 
@@ -330,6 +327,7 @@ def _with_progress(console: Console, study: Study, candidates: tuple[str, ...], 
     import dagster as dg
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from depsim_dagster.definitions import build_definitions
     from depsim_dagster.progress import listen
     from depsim_dagster.study_run import run_study
 
@@ -356,7 +354,8 @@ def _with_progress(console: Console, study: Study, candidates: tuple[str, ...], 
 
         try:
             with dg.DagsterInstance.from_config(str(_dagster_home(study))) as instance:
-                return run_study(study, instance, on_step, candidates)
+                definitions = build_definitions(study.config, study.config.file)
+                return run_study(study, definitions, instance, on_step, candidates)
         finally:
             listen(None)
 

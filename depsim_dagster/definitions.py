@@ -59,7 +59,7 @@ def build_definitions(config: StudyConfig, study_file: Path) -> dg.Definitions:
             marts_assets,
             *report_assets(),
         ],
-        jobs=[*jobs, study_job()],
+        jobs=[*jobs, study_job(lambda: build_definitions(config, study_file))],
         schedules=[weekly_traffic_schedule(partitions, by_name["traffic"])],
         sensors=[simulation_sensor(config, by_name["traffic"], by_name["simulation"])],
         resources={"study": StudyResource(study_file=str(study_file.absolute()))},

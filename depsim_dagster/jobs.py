@@ -1,10 +1,12 @@
 """Jobs: one per kind of partition along the lineage, and `study`, which runs them all in the order of the method."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 
 from depsim_dagster.marts.dbt_build import MARTS
+from depsim_dagster.study_run import run_study
 
 AssetJob = Any  # what dg.define_asset_job returns has no public name
 
@@ -23,16 +25,18 @@ JOB_DESCRIPTIONS = {
     "forecast": "Seal a candidate's forecast before its outcome is graded.",
     "observation": "Grade a week's production responses by the same stack.",
     "calibration": "Score a candidate's sealed forecast against the observed rates.",
-    "outcome": "Summarise the scores and build the marts, the warehouse file and the study report.",
+    "outcome": "Summarise the scores and build the marts and the warehouse file.",
+    "report": "Write the study report on what is published so far.",
 }
 
 
 def partition_jobs() -> list[AssetJob]:
     """The jobs along the lineage."""
     marts = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups("marts")
-    outcome = dg.AssetSelection.assets("calibration_summary") | marts | dg.AssetSelection.groups("report")
+    outcome = dg.AssetSelection.assets("calibration_summary", "warehouse") | marts
     selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {
-        "outcome": outcome
+        "outcome": outcome,
+        "report": dg.AssetSelection.assets("study_report"),
     }
     return [
         dg.define_asset_job(
@@ -42,18 +46,20 @@ def partition_jobs() -> list[AssetJob]:
     ]
 
 
-def study_job() -> dg.JobDefinition:
-    """The whole retrospective study as one launchable job; every partition shows as a run of its own."""
+def study_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition:
+    """The whole retrospective study as one launchable job; every partition shows as a run of its own.
+
+    `definitions` gives those that the job is part of: they hold the jobs of its steps.
+    """
 
     @dg.op(
         required_resource_keys={"study"},
         description="Run every step of the study that is not done, in the order of the method.",
     )
     def run_study_steps(context: dg.OpExecutionContext) -> None:
-        from depsim_dagster.study_run import run_study  # it builds the definitions, which hold this job
-
         outcome = run_study(
             context.resources.study.study,
+            definitions(),
             context.instance,
             on_step=lambda step, state: context.log.info(f"{step.label}: {state}"),
         )

@@ -26,6 +26,8 @@ from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study import Study
 
 PROCESS_TAG = "depsim/process"
+# The code location of `depsim ui` and workspace.yaml: with it the UI lists these runs under their jobs.
+CODE_LOCATION_TAG = {".dagster/repository": "__repository__@depsim_dagster.definitions"}
 SIMULATED = (REGENERATED_COMPLETIONS, GRADED_LABELS, RATE_ESTIMATES)
 QUIET_LOGS = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -103,17 +105,20 @@ def study_steps(
         for model in chosen
         if before[model]
     }
+    calibrations = [
+        Step("calibration", (("model", model),), any_week=after[model], after=(forecast.label,))
+        for model, forecast in forecasts.items()
+        if after[model]
+    ]
+    scored = [Step("outcome", after=tuple(step.label for step in calibrations))] if calibrations else []
     return [
         *(Step("traffic", (("week", week),), (week,)) for week in sorted(observed)),
         *(Step("simulation", (("week", week), ("model", model)), (week,)) for week, model in simulated),
         *forecasts.values(),
         *(Step("observation", (("week", week),), (week,)) for week in sorted(observed)),
-        *(
-            Step("calibration", (("model", model),), any_week=after[model], after=(forecast.label,))
-            for model, forecast in forecasts.items()
-            if after[model]
-        ),
-        Step("outcome", after=tuple(forecast.label for forecast in forecasts.values())),
+        *calibrations,
+        *scored,
+        Step("report", after=tuple(step.label for step in forecasts.values())),
     ]
 
 
@@ -146,21 +151,19 @@ def _outcome_weeks(config: StudyConfig, model: str) -> list[dt.date]:
 
 def run_study(
     study: Study,
+    definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     on_step: Callable[[Step, str], None] = lambda step, state: None,
     candidates: Collection[str] = (),
 ) -> StudyOutcome:
-    """Run every step, or those of some candidates.
+    """Run every step, or those of some candidates, as runs of the jobs in `definitions`.
 
     A week without eligible traffic is skipped, with all that needs it, and said so in the outcome.
 
     Raises:
         DepsimError: of the step that failed; running the study again resumes there at no extra cost in model calls.
     """
-    from depsim_dagster.definitions import build_definitions
-
     _close_runs_of_dead_processes(instance)
-    definitions = build_definitions(study.config, study.config.file)
     outcome = StudyOutcome()
     empty: dict[str, str] = {}
     final = {candidate.model for candidate in study.config.candidates if is_final(study, candidate.model)}
@@ -180,7 +183,7 @@ def run_study(
                 instance=instance,
                 partition_key=step.partition_key,
                 run_config=QUIET_LOGS,
-                tags={"depsim/study": study.config.name, PROCESS_TAG: _process()},
+                tags={"depsim/study": study.config.name, PROCESS_TAG: _process(), **CODE_LOCATION_TAG},
             )
         except EmptyWeekError as error:
             empty |= dict.fromkeys(step.weeks, str(error))

@@ -81,7 +81,7 @@ def test_every_asset_says_what_it_is(definitions):
 
 def test_jobs_schedule_and_sensor(definitions):
     repository = definitions.get_repository_def()
-    assert {*JOB_ASSETS, "outcome", "study"} <= set(repository.job_names)
+    assert {*JOB_ASSETS, "outcome", "report", "study"} <= set(repository.job_names)
     (schedule,) = repository.schedule_defs
     monday, long_after = dt.datetime(2026, 2, 2, 2, tzinfo=dt.UTC), dt.datetime(2026, 6, 1, 2, tzinfo=dt.UTC)
     with dg.DagsterInstance.ephemeral() as instance:

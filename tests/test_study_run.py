@@ -18,7 +18,8 @@ def steps(*candidates: str) -> dict[str, list[str]]:
 
 
 def test_jobs_come_in_the_order_of_the_method():
-    assert list(steps()) == ["traffic", "simulation", "forecast", "observation", "calibration", "outcome"]
+    jobs = ["traffic", "simulation", "forecast", "observation", "calibration", "outcome", "report"]
+    assert list(steps()) == jobs
 
 
 def test_whole_study_covers_every_window_once():
@@ -54,6 +55,8 @@ def test_running_study_leaves_out_weeks_that_have_not_ended():
     labels = [step.label for step in days["2026-01-27"]]
     assert "forecast [sandbox-v2]" in labels and "calibration [sandbox-v2]" not in labels
     assert "traffic [2026-01-26]" not in labels and "forecast [sandbox-v3]" not in labels
+    # There is no score yet, and the report shows the sealed forecast.
+    assert "outcome" not in labels and labels[-1] == "report"
     labels = [step.label for step in days["2026-02-09"]]
     assert "calibration [sandbox-v2]" in labels and "forecast [sandbox-v3]" in labels
 

@@ -9,6 +9,7 @@ from typing import Any
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
+    AssetDep,
     AssetExecutionContext,
     AssetKey,
     AssetsDefinition,
@@ -26,6 +27,7 @@ from depsim_dagster.marts.preview import preview
 from depsim_dagster.marts.project import manifest_file
 
 GROUP = "marts"
+LAST_TABLE = AssetKey("calibration_summary")  # comes after every other table that the marts read
 
 
 class MartsTranslator(DagsterDbtTranslator):
@@ -55,8 +57,14 @@ class MartsTranslator(DagsterDbtTranslator):
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> AssetSpec:
         spec = super().get_asset_spec(manifest, unique_id, project)
-        if self.get_resource_props(manifest, unique_id)["config"].get("materialized") == "external":
+        properties = self.get_resource_props(manifest, unique_id)
+        if properties["config"].get("materialized") == "external":
             return spec.merge_attributes(kinds={"parquet"})
+        if self.get_tags(properties).get("depsim/layer") == "staging" and LAST_TABLE not in {
+            dep.asset_key for dep in spec.deps
+        }:
+            # One build reads every table, so a backfill must not start a view as soon as its own table is there.
+            return spec.replace_attributes(deps=[*spec.deps, AssetDep(LAST_TABLE)])
         return spec
 
 

@@ -23,10 +23,12 @@ def traffic_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
                 description=table.description,
                 kinds={"duckdb", "parquet"},
                 metadata=table_metadata(table),
+                skippable=True,
             )
             for table in (SAMPLED_TRAFFIC, SAMPLING_FUNNEL)
         ],
         group_name="traffic",
+        can_subset=True,  # a backfill may ask for one of them; both are written, because they are one draw
         partitions_def=partitions.weeks,
         required_resource_keys={"study"},
     )
@@ -37,14 +39,13 @@ def traffic_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
             sampled = study.lake.write(SAMPLED_TRAFFIC, {"week": week}, sample.rows)
             funnel = study.lake.write(SAMPLING_FUNNEL, {"week": week}, sample.funnel)
         steps = markdown(sample.funnel.select(["rule", "turns"]).to_pandas())
-        yield dg.MaterializeResult(
-            asset_key=SAMPLED_TRAFFIC.name,
-            metadata=partition_metadata(sampled, study.config.sandbox)
-            | {"eligible_turns": sample.eligible, "funnel": steps},
-        )
-        yield dg.MaterializeResult(
-            asset_key=SAMPLING_FUNNEL.name,
-            metadata=partition_metadata(funnel, study.config.sandbox) | {"funnel": steps},
-        )
+        published = {
+            SAMPLED_TRAFFIC.name: partition_metadata(sampled, study.config.sandbox)
+            | {"eligible_turns": sample.eligible},
+            SAMPLING_FUNNEL.name: partition_metadata(funnel, study.config.sandbox),
+        }
+        for name, metadata in published.items():
+            if dg.AssetKey(name) in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=name, metadata=metadata | {"funnel": steps})
 
     return [sample_traffic]

@@ -55,6 +55,7 @@ def test_every_step_is_a_run_that_the_ui_shows(instance):
         "observation",
         "calibration",
         "outcome",
+        "report",
     }
     assert {record.status for record in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
 

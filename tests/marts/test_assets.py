@@ -40,10 +40,10 @@ def test_lineage_groups_kinds_and_schemas(marts):
         for spec in marts.specs
     }
     assert deps == {
-        "stg_registered_forecasts": ["registered_forecasts"],
-        "stg_post_release_calibration": ["post_release_calibration"],
-        "stg_rate_estimates": ["rate_estimates"],
-        "stg_observed_rates": ["observed_rates"],
+        "stg_registered_forecasts": ["calibration_summary", "registered_forecasts"],
+        "stg_post_release_calibration": ["calibration_summary", "post_release_calibration"],
+        "stg_rate_estimates": ["calibration_summary", "rate_estimates"],
+        "stg_observed_rates": ["calibration_summary", "observed_rates"],
         "int_scored_categories": ["stg_post_release_calibration"],
         "int_direction_calls": ["int_scored_categories"],
         "stg_calibration_summary": ["calibration_summary"],
