@@ -43,6 +43,7 @@ concurrency:
   runs:
     max_concurrent_runs: 4  # each is a process of its own and sends up to max_in_flight requests at a time
 """
+TRUTH_SHARE = 0.9  # of the demo's cells; a grader's false alarms take some where nothing is planted
 INTERRUPTED = 130  # the exit code of a shell for Ctrl-C
 WIDE = 100  # columns from which on the progress line has room for a long bar
 
@@ -111,6 +112,9 @@ def demo(directory: Path, turns_per_week: int | None, conversations_per_week: in
     )
     for miss in check.misses:
         console.print(f"  outside: {miss}")
+    if check.inside < TRUTH_SHARE * check.cells:
+        console.print(f"That is fewer than the {TRUTH_SHARE:.0%} that the demo is to reach.")
+        sys.exit(1)
 
 
 @main.group()

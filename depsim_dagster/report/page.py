@@ -24,7 +24,7 @@ from depsim_dagster.report.value_text import (
     rate_cell,
     times_text,
 )
-from depsim_dagster.report.verdict import candidates, summaries, verdict
+from depsim_dagster.report.verdict import candidates, missing_text, summaries, verdict
 
 
 def render_report(content: ReportContent) -> str:
@@ -122,6 +122,7 @@ def _section(index: int, rows: list[Row], summary: Row | None, sandbox: bool) ->
     return {
         "id": f"candidate-{index}",
         "verdict": found,
+        "missing": missing_text(found),
         "groups": by_group,
         "turns": turns,
         "calibration": Markup(calibration_figure(rows, **draw(figure_id=f"fig-calibration-{index}")))

@@ -16,7 +16,7 @@ import pandas as pd
 from depsim_dagster.report.plain_rows import Row, visible
 from depsim_dagster.report.report_content import SANDBOX_SHORT, ReportContent
 from depsim_dagster.report.value_text import direction_text, rate_cell, times_text
-from depsim_dagster.report.verdict import Verdict, candidates, summaries, verdict
+from depsim_dagster.report.verdict import Verdict, candidates, missing_text, summaries, verdict
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -67,6 +67,8 @@ def study_table(
             parts += [_table(rows, min(width, WIDEST)), *summary_lines(found)]
         else:
             parts += [_forecast_table(rows, min(width, WIDEST)), *_unobserved_lines()]
+        if (missing := missing_text(found)) is not None:
+            parts.append(Text("  " + missing, style="yellow"))
     return Group(*parts or [Text("No sealed forecast yet: registered_forecasts is empty.")])
 
 

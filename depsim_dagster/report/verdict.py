@@ -21,7 +21,8 @@ MINIMUM_EVENTS = (
 @dataclass(frozen=True)
 class Verdict:
     """How one candidate's forecast did. Errors (SME, a factor >= 1) are over the comparable categories only;
-    None = no data. `noise_floor` and its p90 are what a perfect simulator's median SME would be.
+    None = no data. `noise_floor` and its p90 are what a perfect simulator's median SME would be. `missing_of` target
+    turns were asked for in the forecast's worst category, and `missing` of them have no label.
     """
 
     model: str
@@ -47,6 +48,8 @@ class Verdict:
     paired_called: int
     inside: int
     inside_of: int
+    missing: int
+    missing_of: int
     rises: tuple[Row, ...]
 
 
@@ -65,10 +68,13 @@ def candidates(content: ReportContent) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = {}
     for row in records(content.calibration):
         groups.setdefault(str(row["model"]), []).append(row)
+    scored = {(str(row["model"]), str(row["category"])): row for rows in groups.values() for row in rows}
     released, sealed_only = {}, {}
     for row in records(content.forecasts):
         model = str(row["model"])
         released[model] = str(row.get("released_at") or "")
+        if beside := scored.get((model, str(row["category"]))):
+            beside["forecast_missing"] = row.get("missing")
         if model not in groups:
             sealed_only.setdefault(model, []).append(_unobserved(row))
     groups |= sealed_only
@@ -82,6 +88,7 @@ def _unobserved(row: Row) -> Row:
     named = {
         "k": "forecast_k",
         "n": "forecast_n",
+        "missing": "forecast_missing",
         "rate_per_100k": "forecast_per_100k",
         "lower_per_100k": "forecast_lower_per_100k",
         "upper_per_100k": "forecast_upper_per_100k",
@@ -110,6 +117,7 @@ def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
     paired = [row for row in rows if row.get("paired_direction") and row.get("observed_direction")]
     judged = [row for row in rows if row.get("observed_in_prediction") is not None]
     observed = any(row.get("observed_n") for row in rows)
+    missing = max(rows, key=lambda row: row.get("forecast_missing") or 0)
     return Verdict(
         model=str(first["model"]),
         deployment=str(first.get("deployment") or ABSENT),
@@ -135,6 +143,8 @@ def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
         paired_called=len(paired),
         inside=sum(row["observed_in_prediction"] for row in judged),
         inside_of=len(judged),
+        missing=missing.get("forecast_missing") or 0,
+        missing_of=(missing.get("forecast_missing") or 0) + (missing.get("forecast_n") or 0),
         rises=tuple(biggest_rises(rows, observed)),
     )
 
@@ -166,3 +176,13 @@ def biggest_rises(rows: Sequence[Row], observed: bool, limit: int = 3) -> list[R
                 }
             )
     return sorted(found, key=lambda rise: (-rise["ratio"], str(rise["category"])))[:limit]
+
+
+def missing_text(found: Verdict) -> str | None:
+    """What is to be said of a forecast that does not rest on every turn it asked for."""
+    if not found.missing:
+        return None
+    return (
+        f"{found.missing:,} of {found.missing_of:,} forecast turns have no label ({found.missing / found.missing_of:.1%}): "
+        "the rates rest on those that were answered and graded"
+    )

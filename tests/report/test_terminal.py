@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from fake_study import CATEGORIES, content
 from rich.console import Console
 
 from depsim_dagster.estimation.summary import calibration_summary
+from depsim_dagster.report.study_report import render_report
 from depsim_dagster.report.terminal import study_table
 
 
@@ -101,3 +103,19 @@ def test_a_sealed_forecast_without_outcome_is_shown(width):
     assert shown.count("Not observed yet") == 1 and "SME" not in shown and "no data" not in shown
     assert max(map(len, shown.splitlines())) <= width
     assert all(re.search(rf"(?m)^{category.split('_')[0]}", shown) for category, _ in CATEGORIES)
+
+
+def test_missing_turns_of_the_forecast_are_said_beside_its_verdict():
+    """A server that failed one call in eight leaves a rate that rests on the others: nobody should have to look for it."""
+    whole = content()
+    summary = calibration_summary(whole.calibration, noise_draws=20)
+    few = whole.forecasts.assign(missing=0)
+    few.loc[few.index[3], "missing"] = 250
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(study_table(whole.calibration, summary, 100, few))
+    model, n = few.loc[few.index[3], ["model", "n"]]
+    assert f"250 of {n + 250:,} forecast turns have no label" in " ".join(stream.getvalue().split())
+    assert " ".join(stream.getvalue().split()).count("have no label") == 1
+    assert "have no label" not in printed(whole.calibration)
+    page = render_report(replace(whole, forecasts=few))
+    assert page.count("forecast turns have no label") == 1 and "250 missing" in page
