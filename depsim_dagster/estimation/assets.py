@@ -62,11 +62,14 @@ def _estimated(
     else:
         rows = RATES.empty_table()
     manifest = study.lake.write(table, partition, rows)
-    return dg.MaterializeResult(
-        metadata=partition_metadata(manifest, study.config.sandbox)
-        | {
-            "rates": rates_markdown(rows.to_pandas()),
-            "stack_hash": stack,
-            "level": study.config.estimation.level,
-        }
-    )
+    metadata = partition_metadata(manifest, study.config.sandbox) | {
+        "rates": rates_markdown(rows.to_pandas()),
+        "level": study.config.estimation.level,
+    }
+    if labels.num_rows:
+        metadata["stack_hash"] = stack
+    else:
+        metadata["skipped"] = (
+            f"{partition_label(labels_table.name, partition)} has no rows: its traffic is of other deployments"
+        )
+    return dg.MaterializeResult(metadata=metadata)
