@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from depsim_dagster.report.figures.inline_svg import draw_svg
@@ -43,30 +44,20 @@ def forest_figure(rows: Sequence[Row], *, figure_id: str, label: str = "") -> st
     def draw(figure: Any) -> None:
         axes = figure.add_axes((0.36, 0.50 / height, 0.62, 1 - 1.12 / height))
         low, high = axis_limits([p for row in rows for key, *_ in drawn if (p := rate_point(row, key))])
+        name = partial(
+            axes.text,
+            -0.02,
+            transform=axes.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            fontsize=7.5,
+            color=INK,
+        )
         for position, line in enumerate(lines):
             if isinstance(line, str):
-                axes.text(
-                    -0.02,
-                    position,
-                    group_title(line),
-                    transform=axes.get_yaxis_transform(),
-                    ha="right",
-                    va="center",
-                    fontsize=7.5,
-                    fontweight="bold",
-                    color=INK,
-                )
+                name(position, group_title(line), fontweight="bold")
                 continue
-            axes.text(
-                -0.02,
-                position,
-                short_name(line),
-                transform=axes.get_yaxis_transform(),
-                ha="right",
-                va="center",
-                fontsize=7.5,
-                color=INK,
-            )
+            name(position, short_name(line))
             axes.axhspan(position - 0.46, position + 0.46, color=FAR, lw=0, zorder=0)
             for key, _, colour, marker, offset in drawn:
                 if (point := rate_point(line, key)) is None:
