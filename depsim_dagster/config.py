@@ -24,6 +24,7 @@ from depsim_dagster.config_sections import (
     GraderConfig,
     GradingConfig,
     Name,
+    PrivacyConfig,
     RecordedAnswers,
     ReplayConfig,
     SamplingConfig,
@@ -73,6 +74,7 @@ class StudyConfig(Section):
     endpoints: Endpoints = Field(min_length=1)
     replay: ReplayConfig = ReplayConfig()
     deidentification: DeidentificationConfig = DeidentificationConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     grading: GradingConfig
     estimation: EstimationConfig = EstimationConfig()
 
@@ -80,7 +82,7 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _references_exist(self) -> StudyConfig:
-        problems = _reference_problems(self.deployments, self.endpoints, self.grading)
+        problems = _reference_problems(self.deployments, self.endpoints, self.grading, self.deidentification)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -231,6 +233,7 @@ def _reference_problems(
     deployments: Sequence[DeploymentConfig],
     endpoints: Mapping[str, EndpointConfig] | None,
     grading: GradingConfig | None,
+    deidentification: DeidentificationConfig | None,
 ) -> list[str]:
     """What is named and is not there. None stands for a section that could not be read."""
     problems = []
@@ -261,6 +264,8 @@ def _reference_problems(
         for name, grader in grading.graders.items():
             check(f"grading.graders.{name}.endpoint", grader.endpoint, endpoints)
         check("grading.default_grader", grading.default_grader, grading.graders)
+    for place, detector in enumerate(deidentification.detectors if deidentification is not None else ()):
+        check(f"deidentification.detectors.{place}.endpoint", detector.endpoint, endpoints)
     return problems
 
 
@@ -277,4 +282,5 @@ def _readable_reference_problems(raw: Mapping[Any, Any]) -> list[str]:
         section("deployments", Deployments) or (),
         section("endpoints", Endpoints),
         section("grading", GradingConfig),
+        section("deidentification", DeidentificationConfig),
     )

@@ -130,6 +130,10 @@ class ConsentConfig(Section):
     ledger: Text | None = Field(None, description="Parquet of the consent ledger (file or glob)")
     scope: Text = Field("model_improvement", description="the scope that must be granted")
     public_corpus: Reason | None = Field(None, description="why this traffic needs no consent ledger")
+    retroactive_grants: Reason | None = Field(
+        None,
+        description="why a grant that was recorded after a message may cover it; they do not count without",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> ConsentConfig:
@@ -155,18 +159,74 @@ class RecordedAnswers(Section):
     strip_model_prefix: str = ""
 
 
-class TrafficConfig(Section):
-    """The logs: `depsim` is the project's own conversation schema, `recorded_answers` a table of (prompt, model, answer)."""
+LogFormat = Literal["depsim", "openai_chat", "wildchat", "lmsys", "sharegpt"]
+AccountClass = Literal["consumer", "employee", "enterprise"]
 
-    format: Literal["depsim", "recorded_answers"] = "depsim"
-    paths: Texts = Field((), description="files or globs, for format depsim")
+
+class RecordDefaults(Section):
+    """What to take for a field that a record of a log does not have; a value that it has is never replaced."""
+
+    model: ModelName | None = None
+    surface: Literal["chat", "api"] | None = None
+    account_class: AccountClass | None = None
+    temporary: bool | None = None
+    sent_at: Moment | None = Field(None, description="for logs without times: when every message was sent")
+
+    @model_validator(mode="after")
+    def _zoned_time(self) -> RecordDefaults:
+        if self.sent_at is not None:
+            _zoned(self.sent_at)
+        return self
+
+
+class LogFields(Section):
+    """Where a log that is not in the project's own schema keeps what the format itself does not name: paths of keys such
+    as `metadata.user`."""
+
+    user_id: Text | None = None
+    model: Text | None = None
+    conversation_id: Text | None = None
+    sent_at: Text | None = None
+    surface: Text | None = None
+    account_class: Text | None = None
+    temporary: Text | None = None
+    language: Text | None = None
+
+
+class LogConfig(Section):
+    """Files of logs in one format: files, folders and globs, compressed or not."""
+
+    format: LogFormat = "depsim"
+    paths: Texts = ()
+    fields: LogFields = LogFields()
+    defaults: RecordDefaults = RecordDefaults()
+    models: dict[Text, ModelName] = Field({}, description="model name in the log → model of `deployments`")
+
+
+class PrefixSourceConfig(LogConfig):
+    """Prefixes that are not this week's traffic: challenging prompts, or a corpus in its place. They are replayed in
+    every week with traffic, as a further `prefix_source` with rates of its own, and pass the same gates."""
+
+    prompts_per_week: int | None = Field(
+        200, ge=1, description="user turns of it that are replayed in a week; null takes all"
+    )
+    consent: ConsentConfig
+
+
+class TrafficConfig(LogConfig):
+    """The logs. `depsim` is the project's own conversation schema; `recorded_answers` a table of (prompt, model, answer)."""
+
+    format: Literal[LogFormat, "recorded_answers"] = "depsim"  # type: ignore[assignment]
     recorded: RecordedAnswers | None = Field(None, description="for format recorded_answers")
     consent: ConsentConfig
     as_of: Moment | None = Field(None, description="consent must also hold at this moment; now when absent")
+    challenging_prompts: PrefixSourceConfig | None = None
+    external_corpus: PrefixSourceConfig | None = None
 
     @model_validator(mode="after")
     def _keys_of_format(self) -> TrafficConfig:
-        self._only_keys_of("format", {"depsim": ("paths",), "recorded_answers": ("recorded",)})
+        logs = dict.fromkeys(("depsim", "openai_chat", "wildchat", "lmsys", "sharegpt"), ("paths",))
+        self._only_keys_of("format", {**logs, "recorded_answers": ("recorded",)})
         if self.as_of is not None and self.as_of.tzinfo is None:
             raise ValueError("`as_of` needs a time zone, for example 2026-03-30T00:00:00Z")
         return self
@@ -180,11 +240,41 @@ class ExclusionConfig(Section):
     enterprise: bool = True
     api: bool = True
     attachments: bool = True
+    images: bool = True
+
+
+class StrataConfig(Section):
+    """Stratified sampling: every stratum gets its share, but at least `minimum` turns where it has them, so that rates
+    of small strata can be resolved. Inclusion probabilities are recorded and weight the rates."""
+
+    by: Annotated[
+        tuple[Literal["language", "deployment", "surface", "account_class"], ...], Field(strict=False)
+    ]
+    minimum: int = Field(100, ge=1)
+
+
+class DuplicatesConfig(Section):
+    """Repetitions that are not further evidence: the same record exported twice, and near copies of one prompt.
+
+    `near` looks for them among the turns of one user (a script, a retry) or of everybody; two users who ask the same are
+    two user turns, so `anywhere` changes what the rate is a rate of.
+    """
+
+    near: Literal["off", "within_user", "anywhere"] = "within_user"
+    similarity: float = Field(
+        0.9, gt=0.5, le=1, description="Jaccard similarity of word 3-grams from which two are near"
+    )
 
 
 class SamplingConfig(Section):
     turns_per_week: int | None = Field(1000, ge=1, description="sampled user turns a week; null takes all")
     exclude: ExclusionConfig = ExclusionConfig()
+    one_turn_per_conversation: bool = False
+    turns_per_user: int | None = Field(
+        None, ge=1, description="at most so many user turns of one user a week"
+    )
+    strata: StrataConfig | None = None
+    duplicates: DuplicatesConfig = DuplicatesConfig()
 
 
 class WeeksConfig(Section):
@@ -268,16 +358,69 @@ class ReplayConfig(Section):
     system_prompt: str | None = Field(None, description="replaces the system prompt of the log when given")
 
 
+class DetectorConfig(Section):
+    """A detector beside the embedded one; what either finds is replaced."""
+
+    kind: Literal["presidio", "spacy", "transformers", "llm"]
+    model: Text | None = Field(
+        None, description="spacy: pipeline; transformers: model folder; llm: model name"
+    )
+    endpoint: Name | None = Field(None, description="for kind llm: one of `endpoints`")
+    recognizers: Text | None = Field(None, description="for kind presidio: a recogniser registry file (YAML)")
+
+    @model_validator(mode="after")
+    def _keys_of_kind(self) -> DetectorConfig:
+        if self.kind != "presidio" and self.model is None:
+            raise ValueError(f"kind `{self.kind}` needs the key `model`")
+        if (self.kind == "llm") != (self.endpoint is not None):
+            raise ValueError("`endpoint` belongs to kind `llm`, which needs it")
+        if self.recognizers is not None and self.kind != "presidio":
+            raise ValueError("`recognizers` belongs to kind `presidio`")
+        return self
+
+
 class DeidentificationConfig(Section):
     engine: Literal["embedded", "none"] = "embedded"
     reason: Reason | None = Field(None, description="why engine `none` is acceptable; recorded in the gate")
     hmac_key_env: EnvironmentKey = "DEPSIM_HMAC_KEY"
+    surrogates: Literal["realistic", "tags"] = Field(
+        "realistic", description="`tags` ([NAME_1]) tell the candidate that it reads processed text"
+    )
+    detectors: Annotated[tuple[DetectorConfig, ...], Field(strict=False)] = Field(
+        (), description="stronger detectors beside the embedded one"
+    )
 
     @model_validator(mode="after")
     def _none_needs_reason(self) -> DeidentificationConfig:
         if self.engine == "none" and self.reason is None:
             raise ValueError("engine `none` needs a `reason`")
         return self
+
+
+class GateOverride(Section):
+    """One expectation that may fail in one week, by whose decision and why; it is recorded and shows in the report."""
+
+    week: Monday
+    suite: Name
+    expectation: Text = Field(description="type of the expectation, as the error names it")
+    column: str = ""
+    approved_by: Text
+    reason: Reason
+
+
+class PrivacyConfig(Section):
+    """What the privacy gate demands, and how long text is kept."""
+
+    canaries_per_type: int = Field(
+        40, ge=0, description="planted details of each type that must be found in each week; 0 plants none"
+    )
+    k_anonymity: int = Field(5, ge=1, description="fewest users behind a published aggregate of traffic")
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="text of weeks that ended longer ago is purged by `depsim purge`; null keeps it",
+    )
+    overrides: Annotated[tuple[GateOverride, ...], Field(strict=False)] = ()
 
 
 class GraderConfig(Section):

@@ -32,7 +32,7 @@ def measurement_stack(
         },
         "grader_prompt": {"version": PROMPT_VERSION, "instructions": INSTRUCTIONS},
         "deidentification": {
-            "engine": study.deidentification.engine,
+            **study.deidentification.model_dump(mode="json", exclude={"reason", "hmac_key_env"}),
             "version": DEIDENTIFICATION_VERSION,
             "gates": dict(sorted(suite_versions.items())),
         },
