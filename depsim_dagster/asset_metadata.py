@@ -64,6 +64,7 @@ def rates_markdown(rates: pd.DataFrame) -> dg.MetadataValue:
             (
                 row.category,
                 row.model,
+                row.deployment,
                 f"{row.k}/{row.n}",
                 shown(row),
                 "" if row.n == 0 else f"{row.lower_per_100k:,.0f} – {row.upper_per_100k:,.0f}",
@@ -71,7 +72,7 @@ def rates_markdown(rates: pd.DataFrame) -> dg.MetadataValue:
             )
             for row in rates.itertuples()
         ],
-        ["category", "model", "k/n", "per 100k", "interval", "missing"],
+        ["category", "model", "on prefixes of", "k/n", "per 100k", "interval", "missing"],
     )
 
 

@@ -1,4 +1,4 @@
-"""The `depsim` command: demo, study, sandbox, doctor, ui.
+"""The `depsim` command: demo, study, sandbox, privacy, forget, purge, doctor, ui.
 
 Whatever it runs is a Dagster run in the study's instance, and can be seen there: `depsim ui`.
 """
@@ -185,14 +185,16 @@ def study_status(study_file: Path | None) -> None:
         # Text: a label such as `forecast [model]` would be read as markup.
         table.add_row(
             Text(row.step),
-            Text(row.state, style="" if row.state == "published" else "yellow"),
+            Text(row.state, style="" if row.state in ("published", "purged") else "yellow"),
             f"{row.rows:,}" if row.rows is not None else "",
             (row.published_at or "").replace("T", " ")[:16],
         )
     _console().print(table)
-    open_steps = sum(row.state != "published" for row in rows)
+    purged = sum(row.state == "purged" for row in rows)
+    open_steps = sum(row.state not in ("published", "purged") for row in rows)
     click.echo(
-        f"{len(rows) - open_steps} of {len(rows)} partitions published"
+        f"{len(rows) - open_steps - purged} of {len(rows)} partitions published"
+        + (f", {purged} purged" if purged else "")
         + ("" if not open_steps else "; `depsim study run` does the rest")
     )
 
@@ -213,6 +215,198 @@ def sandbox_serve(arguments: tuple[str, ...]) -> None:
     from depsim_dagster.sandbox.__main__ import main as serve
 
     sys.exit(serve(["serve", *arguments]))
+
+
+@main.group()
+def privacy() -> None:
+    """Measure de-identification, and see what it covers."""
+
+
+@privacy.command("score", short_help="Score a de-identification on a labelled set.")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--engine",
+    type=click.Choice(["embedded", "study", "presidio", "none"]),
+    default="embedded",
+    show_default=True,
+    help="embedded: depsim's own. study: with the further detectors of a study. presidio: plain Presidio. "
+    "none: changes nothing, to check the set.",
+)
+@click.option("--detector", help="Your own `text -> text` instead: module:function or file.py:function.")
+@STUDY_OPTION
+@click.option(
+    "--json", "document", type=click.Path(path_type=Path, dir_okay=False), help="Write the counts here."
+)
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="TYPE=SHARE",
+    help="Exit code 1 when the recall of a type (or `all`) is lower, or over-redaction[:KIND] is higher. Can be repeated.",
+)
+@click.option("--skip-bad", is_flag=True, help="Count and leave out rows that are no labelled message.")
+@click.option(
+    "--show-misses",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Print so many details that were left. This prints personal data of the set.",
+)
+def privacy_score(
+    file: Path,
+    engine: str,
+    detector: str | None,
+    study_file: Path | None,
+    document: Path | None,
+    fail_under: tuple[str, ...],
+    skip_bad: bool,
+    show_misses: int,
+) -> None:
+    """Score a de-identification on a labelled set: recall by type and language, over-redaction, throughput.
+
+    FILE is JSON lines, a JSON list, CSV (each also .gz) or Parquet, with a text and its spans as depsim,
+    presidio-research, ai4privacy, Gretel or Nemotron write them.
+    """
+    import json
+
+    from depsim_dagster.privacy.labelled_files import Rejects, read_labelled
+    from depsim_dagster.privacy.score_report import failures, score_tables
+    from depsim_dagster.privacy.scored_engines import scored_engine
+    from depsim_dagster.privacy.scoring import score
+
+    callable_ = scored_engine(engine, detector, lambda: _open(study_file))
+    rejects, shown = Rejects(), []
+
+    def show(message: Any, span: Any, verdict: str) -> None:
+        if len(shown) < show_misses:
+            shown.append(span)
+            value = _printable(message.text[span.start : span.end])
+            click.echo(f"{verdict:<8} {span.type:<20} {message.language or '-':<8} {value}", err=True)
+
+    if show_misses:
+        click.echo("warning: what follows quotes personal details of the set; keep it out of logs", err=True)
+    result = score(
+        read_labelled(file, rejects if skip_bad else None), callable_, show if show_misses else None
+    )
+    if result.messages == 0:
+        raise TrafficError(f"{file}: holds no labelled message")
+    console = _console()
+    for table in score_tables(result):
+        console.print(table)
+        console.print()
+    speed = f"{result.characters_per_second / 1000:,.0f} thousand characters a second"
+    click.echo(f"{result.messages:,} messages, {result.characters:,} characters, {speed}")
+    if rejects.count:
+        click.echo(f"{rejects.count:,} rows left out, the first in line {rejects.first}:")
+        for reason, count in rejects.reasons.most_common():
+            click.echo(f"  {count:,} × {reason}")
+    if document is not None:
+        counts = {**result.document(), "engine": detector or engine, "rejected": rejects.count}
+        document.write_text(json.dumps(counts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    failed = failures(result, fail_under)
+    for failure in failed:
+        click.echo(f"FAILED {failure}", err=True)
+    if failed:
+        sys.exit(1)
+
+
+@privacy.command("coverage")
+def privacy_coverage() -> None:
+    """The 18 identifiers of the HIPAA Safe Harbor method, and what finds each."""
+    from rich import box
+    from rich.table import Table
+
+    from depsim_dagster.privacy.safe_harbor import SAFE_HARBOR
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_lines=True)
+    table.add_column("", no_wrap=True)
+    for name, ratio in (("identifier", 3), ("types", 3), ("found by", 5), ("limits", 5)):
+        table.add_column(name, overflow="fold", ratio=ratio)
+    for row in SAFE_HARBOR:
+        table.add_row(row.letter, row.identifier, ", ".join(row.types) or "-", row.found_by, row.limits)
+    _console().print(table)
+
+
+class _NamesNoId(click.Command):
+    """A command whose arguments are account ids: what it does not understand is not repeated on the terminal."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(context, args)
+        except click.UsageError:
+            raise click.UsageError(
+                "options are not understood. An id that begins with `-` goes behind `--`, or into --from-file; "
+                "see depsim forget --help",
+                context,
+            ) from None
+
+
+@main.command("forget", cls=_NamesNoId, short_help="Erase users from everything that a study keeps.")
+@click.argument("users", nargs=-1, metavar="[USER]...")
+@click.option(
+    "--from-file",
+    type=click.File(encoding="utf-8"),
+    help="Account ids, one a line; `-` reads standard input and leaves nothing in the shell's history.",
+)
+@click.option("--dry-run", is_flag=True, help="Only count what would be removed.")
+@STUDY_OPTION
+def forget_users(users: tuple[str, ...], from_file: Any, dry_run: bool, study_file: Path | None) -> None:
+    """Erase users (account ids as in the logs) from every table, journal and report that a study keeps.
+
+    They are never sampled again. The receipt names nobody.
+    """
+    from depsim_dagster.privacy.erasure import forget
+
+    opened = _open(study_file)
+    try:
+        listed = [line.strip() for line in from_file] if from_file else []
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(
+            "--from-file cannot be read: give account ids in UTF-8, one a line"
+        ) from None
+    ids = [user for user in (*users, *listed) if user]
+    receipt = forget(opened, ids, dry_run, on_wait=_wait_for_runs)
+    _print_receipt(receipt, dry_run)
+    click.echo(f"{receipt.found} of {receipt.users} user(s) had rows in this store.")
+    click.echo(
+        "Logs and consent ledger are yours: remove the users there as well, and from copies and backups of the store."
+    )
+
+
+@main.command(short_help="Delete the text of weeks whose retention has ended.")
+@click.option(
+    "--today",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default=None,
+    help="Count privacy.retention_days back from this day instead of today (UTC).",
+)
+@click.option("--dry-run", is_flag=True, help="Only count what would be removed.")
+@STUDY_OPTION
+def purge(today: Any, dry_run: bool, study_file: Path | None) -> None:
+    """Delete the text of weeks that ended more than privacy.retention_days ago; what was counted in them stays."""
+    from depsim_dagster.privacy.retention import purge as purge_text
+
+    receipt = purge_text(_open(study_file), today.date() if today else None, dry_run, _wait_for_runs)
+    _print_receipt(receipt, dry_run)
+
+
+def _wait_for_runs() -> None:
+    click.echo("A run is at work in this store; going on when it has ended (Ctrl-C gives up) …", err=True)
+
+
+def _print_receipt(receipt: Any, dry_run: bool) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("table")
+    for name in ("partitions", "rows"):
+        table.add_column(name, justify="right")
+    for removed in receipt.removed:
+        table.add_row(removed.table, f"{removed.partitions:,}", f"{removed.rows:,}")
+    _console().print(table)
+    if dry_run:
+        click.echo(f"\nDry run: nothing was removed, {receipt.rows:,} row(s) would be.")
+    else:
+        click.echo(f"\nReceipt {receipt.receipt_id}: {receipt.rows:,} row(s) removed.")
 
 
 @main.command(short_help="Check study file, traffic, endpoints, store, dbt project.")

@@ -135,6 +135,26 @@ class StudyConfig(Section):
             "pseudonyms depend on it"
         )
 
+    @property
+    def hmac_keys(self) -> tuple[bytes, ...]:
+        """The key, then those before its rotations, from the variable of the key with `_PREVIOUS` behind its name: one, or
+        several with commas between them, the newest first.
+
+        Raises:
+            ConfigurationError: as `hmac_key`; an older one is too short to have been a key.
+        """
+        variable = f"{self.deidentification.hmac_key_env}_PREVIOUS"
+        value = os.environ.get(variable, "")
+        listed = value.split(",")
+        if any(len(part) < SHORTEST_HMAC_KEY for part in listed):
+            listed = [value] if value else []  # one key that has a comma in it
+        if any(len(part) < SHORTEST_HMAC_KEY for part in listed):
+            raise ConfigurationError(
+                f"{self.file}: the value of {variable} has fewer than {SHORTEST_HMAC_KEY} characters; set the key "
+                "that was used before, or unset it"
+            )
+        return tuple(dict.fromkeys([self.hmac_key, *(part.encode() for part in listed)]))
+
     # ------------------------------------------------------------------------------------------------------ lineage
     def deployment(self, model: str) -> DeploymentConfig:
         for deployment in self.deployments:

@@ -127,7 +127,7 @@ class Section(BaseModel):
 class ConsentConfig(Section):
     """Where consent is recorded. Without a ledger only a public corpus may be used, and its reason is recorded."""
 
-    ledger: Text | None = Field(None, description="Parquet of the consent ledger (file or glob)")
+    ledger: Text | None = Field(None, description="the consent ledger: Parquet, CSV or JSONL (file or glob)")
     scope: Text = Field("model_improvement", description="the scope that must be granted")
     public_corpus: Reason | None = Field(None, description="why this traffic needs no consent ledger")
     retroactive_grants: Reason | None = Field(
@@ -138,7 +138,7 @@ class ConsentConfig(Section):
     @model_validator(mode="after")
     def _one_source(self) -> ConsentConfig:
         if (self.ledger is None) == (self.public_corpus is None):
-            raise ValueError("give exactly one of `ledger` (a Parquet path) and `public_corpus` (the reason)")
+            raise ValueError("give exactly one of `ledger` (its path) and `public_corpus` (the reason)")
         return self
 
 
@@ -254,12 +254,16 @@ class StrataConfig(Section):
 
 
 class DuplicatesConfig(Section):
-    """Repetitions that are not further evidence: the same record exported twice, and near copies of one prompt.
+    """Repetitions that are not further evidence: the same prompt of one user again, and near copies of it. (A record that
+    was exported twice always counts once.)
 
     `near` looks for them among the turns of one user (a script, a retry) or of everybody; two users who ask the same are
     two user turns, so `anywhere` changes what the rate is a rate of.
     """
 
+    repeated_prompts: bool = Field(
+        True, description="a prompt that one user sends again to the same deployment in the week counts once"
+    )
     near: Literal["off", "within_user", "anywhere"] = "within_user"
     similarity: float = Field(
         0.9, gt=0.5, le=1, description="Jaccard similarity of word 3-grams from which two are near"

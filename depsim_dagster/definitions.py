@@ -9,8 +9,9 @@
     grading     production_labels                         week            the same stack on what was really answered
     estimation  observed_rates                            week
     registry    post_release_calibration                  candidate       forecast against observation
+    registry    baseline_calibration                      candidate       what other prefix sources would have forecast
     registry    calibration_summary                                       their error beside its noise floor
-    marts       taxonomy_coverage, directional_accuracy, rate_calibration (dbt)
+    marts       taxonomy_coverage, directional_accuracy, rate_calibration, baseline_comparison (dbt)
     report      warehouse, study_report
 
 The study comes from the file named in DEPSIM_STUDY, or study.yaml in the working folder, or demo/study.yaml.
@@ -30,7 +31,7 @@ from depsim_dagster.config import (
 )
 from depsim_dagster.estimation.assets import estimation_assets
 from depsim_dagster.grading.assets import grading_assets
-from depsim_dagster.jobs import partition_jobs, study_job
+from depsim_dagster.jobs import forget_revoked_job, partition_jobs, purge_job, study_job
 from depsim_dagster.marts.assets import marts_assets
 from depsim_dagster.partitions import study_partitions
 from depsim_dagster.privacy.assets import privacy_assets
@@ -38,15 +39,21 @@ from depsim_dagster.registry.assets import registry_assets
 from depsim_dagster.replay.assets import replay_assets
 from depsim_dagster.report.assets import report_assets
 from depsim_dagster.resources import StudyResource
-from depsim_dagster.schedules import simulation_sensor, weekly_traffic_schedule
+from depsim_dagster.schedules import (
+    purge_schedule,
+    revocation_sensor,
+    simulation_sensor,
+    weekly_traffic_schedule,
+)
 from depsim_dagster.templates import DEMO_TEMPLATE
 from depsim_dagster.traffic.assets import traffic_assets
 
 
 def build_definitions(config: StudyConfig, study_file: Path) -> dg.Definitions:
-    """Assets, checks, jobs, schedule and sensor of one study; runs open the study from `study_file`."""
+    """Assets, checks, jobs, schedules and sensors of one study; runs open the study from `study_file`."""
     partitions = study_partitions(config)
     jobs = partition_jobs()
+    purge, forget_revoked = purge_job(), forget_revoked_job()
     by_name = {job.name: job for job in jobs}
     return dg.Definitions(
         assets=[
@@ -59,9 +66,12 @@ def build_definitions(config: StudyConfig, study_file: Path) -> dg.Definitions:
             marts_assets,
             *report_assets(),
         ],
-        jobs=[*jobs, study_job(lambda: build_definitions(config, study_file))],
-        schedules=[weekly_traffic_schedule(partitions, by_name["traffic"])],
-        sensors=[simulation_sensor(config, by_name["traffic"], by_name["simulation"])],
+        jobs=[*jobs, study_job(lambda: build_definitions(config, study_file)), purge, forget_revoked],
+        schedules=[weekly_traffic_schedule(partitions, by_name["traffic"]), purge_schedule(config, purge)],
+        sensors=[
+            simulation_sensor(config, by_name["traffic"], by_name["simulation"]),
+            revocation_sensor(study_file.absolute(), forget_revoked),
+        ],
         resources={"study": StudyResource(study_file=str(study_file.absolute()))},
         executor=dg.in_process_executor,
     )

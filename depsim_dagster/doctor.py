@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from depsim_dagster.study import Study
 
 if TYPE_CHECKING:
     import duckdb
+
+    from depsim_dagster.traffic.turn_index import IndexedFile
+
+# Reasons, and files, that a line shows; all of them are in the table rejected_records.
+SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ def checks(study_file: Path) -> Iterator[Check]:
         return
     study = opened[0]
     yield _check("traffic and consent", lambda: _traffic(study))
+    yield _check("keys", lambda: _keys(study))
     yield _check(
         "gate suites",
         lambda: ", ".join(f"{name} {version[:12]}" for name, version in study.suite_versions.items()),
@@ -58,26 +65,80 @@ def _check(name: str, run: Callable[[], str]) -> Check:
 
 
 def _traffic(study: Study) -> str:
+    """Index the logs, which the first run would do, and look at what is in them."""
     from depsim_dagster.duckdb_sql import connect
-    from depsim_dagster.traffic.readers import define_consent, define_conversations
+    from depsim_dagster.traffic.consent_ledger import define_consent
+    from depsim_dagster.traffic.rules import prefix_sources
+    from depsim_dagster.traffic.turn_index import define_turns, index_traffic
 
-    connection = connect()
-    define_conversations(connection, study.config)
-    conversations = connection.execute("select count(*) from conversations").fetchall()[0][0]
-    if not conversations:
-        raise TrafficError(f"{study.config.file}: the traffic holds no conversation; correct `traffic`")
-    _known_deployments(connection, study)
-    if study.config.traffic.consent.public_corpus is not None:
-        return f"{conversations:,} conversations of a public corpus"
-    define_consent(connection, study.config)
-    decisions = _decisions(connection, study)
-    study.config.hmac_key  # noqa: B018  unset, it would stop the first run
-    return f"{conversations:,} conversations, {decisions:,} consent decisions"
+    study.prepare_store()
+    found, decisions = [], 0
+    for source in prefix_sources(study.config):
+        files = index_traffic(study.config, study.lake, source.name)
+        conversations, rejected = (
+            sum(getattr(f, name) for f in files) for name in ("conversations", "rejected")
+        )
+        if not conversations:
+            raise TrafficError(
+                f"{study.config.file}: {source.name}: the logs hold no conversation ({rejected:,} records were rejected: "
+                f"{_reasons(study, files) or 'none'}); correct `traffic`"
+            )
+        found.append(
+            f"{conversations:,} conversations"
+            + (f" ({rejected:,} records rejected: {_reasons(study, files)})" if rejected else "")
+        )
+        connection = connect()
+        define_turns(connection, study.config, study.lake, source.name)
+        if source.is_traffic:
+            _known_deployments(connection, study)
+        else:
+            found[-1] += f" of {source.name}"
+        if source.consent.public_corpus is None:
+            define_consent(connection, study.config, source.consent)
+            decisions += _decisions(connection, study, source.consent.scope)
+        elif source.is_traffic:
+            found[-1] += " of a public corpus"
+    return ", ".join(found) + (f", {decisions:,} consent decisions" if decisions else "")
+
+
+def _reasons(study: Study, files: Iterable[IndexedFile]) -> str:
+    """Why records were rejected, and the files with the most of them."""
+    from collections import Counter
+
+    from depsim_dagster.traffic.log_files import shown
+    from depsim_dagster.traffic.schema import REJECTED_RECORDS
+
+    reasons, worst = Counter[str](), Counter[str]()
+    for file in files:
+        if file.rejected:
+            rows = study.lake.read(REJECTED_RECORDS, {"file": file.file}, columns=["reason"])
+            reasons.update(rows.column("reason").to_pylist())
+            worst[shown(file.path.name)] += file.rejected
+    return "; ".join(
+        ", ".join(f"{name} {count:,}" for name, count in counted.most_common(SHOWN))
+        for counted in (reasons, worst)
+        if counted
+    )
+
+
+def _keys(study: Study) -> str:
+    from depsim_dagster.privacy.erasure_records import erased_users
+    from depsim_dagster.privacy.key_rotation import PREVIOUS, keys_used, require_keys
+
+    variable = study.config.deidentification.hmac_key_env
+    keys = study.config.hmac_keys
+    if not os.environ.get(variable):
+        return f"{variable} is not set; this study of synthetic or public conversations needs no secret"
+    require_keys(study.config, keys_used(study.lake.root), "rows of this store were made")
+    erased_users(study.lake, study.config)
+    if len(keys) > 1:
+        return f"{variable}, and {variable}{PREVIOUS} for what was made before the key was rotated"
+    return f"{variable}; to rotate it, keep the old value in {variable}{PREVIOUS}"
 
 
 def _known_deployments(connection: duckdb.DuckDBPyConnection, study: Study) -> None:
     """A model's name that differs between logs and study file would leave out all its traffic, week after week."""
-    rows = connection.execute("select distinct model from conversations where model is not null").fetchall()
+    rows = connection.execute("select distinct model from user_turns where model is not null").fetchall()
     logged = {row[0] for row in rows}
     known = {deployment.model for deployment in study.config.deployments}
     if not logged & known:
@@ -87,10 +148,12 @@ def _known_deployments(connection: duckdb.DuckDBPyConnection, study: Study) -> N
         )
 
 
-def _decisions(connection: duckdb.DuckDBPyConnection, study: Study) -> int:
-    """Consent decisions of the study's scope."""
-    counts = dict(connection.execute("select scope, count(*) from consent group by scope").fetchall())
-    scope = study.config.traffic.consent.scope
+def _decisions(connection: duckdb.DuckDBPyConnection, study: Study, scope: str) -> int:
+    """Readable consent decisions of a scope."""
+    rows = connection.execute(
+        "select scope, count(*) from consent where problem is null and scope is not null group by scope"
+    ).fetchall()
+    counts = dict(rows)
     if scope not in counts:
         raise TrafficError(
             f"{study.config.file}: traffic.consent.scope: the ledger has no decision about `{scope}`; it has "

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from depsim_dagster.asset_metadata import markdown
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.study_run import run_study
 
@@ -17,14 +18,14 @@ JOB_ASSETS = {
     "simulation": ["regenerated_completions", "graded_labels", "rate_estimates"],
     "forecast": ["registered_forecasts"],
     "observation": ["production_labels", "observed_rates"],
-    "calibration": ["post_release_calibration"],
+    "calibration": ["post_release_calibration", "baseline_calibration"],
 }
 JOB_DESCRIPTIONS = {
     "traffic": "Sample a week of consented traffic and publish its de-identified prefixes through the gates.",
     "simulation": "Replay a week with a model, grade the completions and estimate rates.",
     "forecast": "Seal a candidate's forecast before its outcome is graded.",
     "observation": "Grade a week's production responses by the same stack.",
-    "calibration": "Score a candidate's sealed forecast against the observed rates.",
+    "calibration": "Score a candidate's sealed forecast, and the baselines, against the observed rates.",
     "outcome": "Summarise the scores and build the marts and the warehouse file.",
     "report": "Write the study report on what is published so far.",
 }
@@ -75,3 +76,75 @@ def study_job(definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition:
         run_study_steps()
 
     return study
+
+
+def forget_revoked_job() -> dg.JobDefinition:
+    """The erasure that the sensor `honour_revocations` launches. Who is meant is worked out here, from the ledger."""
+
+    @dg.op(
+        required_resource_keys={"study"},
+        description="Erase the people of the store whose consent has ended, as `depsim forget` does.",
+    )
+    def erase_revoked_users(context: dg.OpExecutionContext) -> None:
+        from depsim_dagster.privacy.revocations import forget_revoked
+
+        receipt = forget_revoked(
+            context.resources.study.study, on_wait=lambda: context.log.info("waiting for runs to end")
+        )
+        if receipt is None:
+            context.log.info("nobody with rows in the store has withdrawn consent")
+            return
+        context.log.info(
+            f"receipt {receipt.receipt_id}: {receipt.users} user(s), {receipt.rows} row(s) removed"
+        )
+        context.add_output_metadata(_receipt_metadata(receipt))
+
+    @dg.job(
+        name="forget_revoked",
+        description="Erase the rows of users whose consent was withdrawn, refused or has run out.",
+        executor_def=dg.in_process_executor,
+    )
+    def forget_revoked_users() -> None:
+        erase_revoked_users()
+
+    return forget_revoked_users
+
+
+def purge_job() -> dg.JobDefinition:
+    """The end of retention, which the schedule `purge_expired_text` launches every day."""
+
+    @dg.op(
+        required_resource_keys={"study"},
+        description="Delete the text of weeks that ended longer ago than privacy.retention_days.",
+    )
+    def delete_expired_text(context: dg.OpExecutionContext) -> None:
+        from depsim_dagster.privacy.retention import purge
+
+        receipt = purge(
+            context.resources.study.study, on_wait=lambda: context.log.info("waiting for runs to end")
+        )
+        context.log.info(f"receipt {receipt.receipt_id}: {receipt.rows} row(s) removed")
+        context.add_output_metadata(_receipt_metadata(receipt))
+
+    @dg.job(
+        name="purge_expired_text",
+        description="Delete the text of weeks whose retention has ended; what was counted in them stays.",
+        executor_def=dg.in_process_executor,
+    )
+    def purge_expired_text() -> None:
+        delete_expired_text()
+
+    return purge_expired_text
+
+
+def _receipt_metadata(receipt: Any) -> dict[str, Any]:
+    """A receipt as the run shows it; it names nobody."""
+    return {
+        "receipt": receipt.receipt_id,
+        "reason": receipt.reason,
+        "users": receipt.users,
+        "rows_removed": markdown(
+            [(table.table, table.partitions, table.rows) for table in receipt.removed],
+            ["table", "partitions", "rows"],
+        ),
+    }

@@ -4,8 +4,8 @@ A partition is written in three steps: into quarantine, through its gates, and i
 small file, the manifest: it names the data file by its content hash and carries the marks of the gates that the
 content passed. Readers follow the manifest, so they see the old partition or the new one and never a mixture, and a
 process that dies at any line leaves at worst a file that no manifest names. A table that requires gates is refused by
-the reader itself when a mark is missing, belongs to other content, or was made under another version of the suite:
-that holds in the same run, in a backfill and in another process.
+the reader itself when a mark is missing, is not signed with the study's key, belongs to other content, or was made under
+another version of the suite or of the de-identification: that holds in the same run, in a backfill and in another process.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import datetime as dt
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pyarrow as pa
@@ -33,25 +34,16 @@ from depsim_dagster.durable_files import (
     write_atomically,
 )
 from depsim_dagster.errors import GateError, LakeError
+from depsim_dagster.gate_marks import GateMark as GateMark
+from depsim_dagster.gate_marks import GateStandard, Keys, mark_from_json
 from depsim_dagster.lake_tables import TIMESTAMP as TIMESTAMP
 from depsim_dagster.lake_tables import LakeTable, Partition, conform, partition_label
 from depsim_dagster.lake_tables import field as field
 
 MANIFEST = "_manifest.json"
+PURGED = "_purged.json"
 QUARANTINE = "_quarantine"
 JOURNAL = "_journal"
-
-
-@dataclass(frozen=True)
-class GateMark:
-    """That one content passed one suite. `content` and `suite_version` are SHA-256 hex digests."""
-
-    suite: str
-    suite_version: str
-    content: str
-    code_version: str
-    checked_at: str
-    expectations: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +56,18 @@ class Manifest:
     content: str
     rows: int
     published_at: str
+    marks: tuple[GateMark, ...]
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What is left of a partition whose retention ended: that it was there, and the marks of the gates it had passed."""
+
+    table: str
+    partition: dict[str, str]
+    rows: int
+    published_at: str
+    purged_at: str
     marks: tuple[GateMark, ...]
 
 
@@ -86,11 +90,22 @@ class Quarantined:
 
 
 class Lake:
-    """A folder of tables. `suite_versions` are the current versions of the gate suites, by suite name."""
+    """A folder of tables. `suite_versions` are the current versions of the gate suites, by suite name, `key` is the key
+    of the study or what gives it (then older ones that still count), and `deidentification` what marks must state.
 
-    def __init__(self, root: Path, suite_versions: Mapping[str, str] | None = None):
+    A table without gates needs none of them.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        suite_versions: Mapping[str, str] | None = None,
+        key: bytes | Keys | None = None,
+        deidentification: str = "",
+    ):
         self.root = Path(root)
-        self._suite_versions = dict(suite_versions or {})
+        keys = (lambda: (key,)) if isinstance(key, bytes) else key
+        self._standard = GateStandard(dict(suite_versions or {}), deidentification, keys)
 
     @property
     def journal_directory(self) -> Path:
@@ -131,11 +146,21 @@ class Lake:
             raise
         return Quarantined(table, dict(partition), file, file_digest(file), rows, hold)
 
+    def signed(self, quarantined: Quarantined, mark: GateMark) -> GateMark:
+        """The mark of a quarantined partition with the study's signature and its de-identification.
+
+        Raises:
+            ConfigurationError: there is no key.
+        """
+        stated = replace(mark, deidentification=self._standard.deidentification)
+        return self._standard.signed(stated, quarantined.table.name, quarantined.partition)
+
     def publish(self, quarantined: Quarantined, marks: Iterable[GateMark] = ()) -> Manifest:
         """Make a quarantined partition visible, in place of an older one.
 
         Raises:
-            GateError: a gate that the table requires has no mark for exactly this content and suite version.
+            GateError: a gate that the table requires has no signed mark for exactly this content, suite version and
+                de-identification.
             LakeError: the quarantined file is gone.
         """
         table, partition = quarantined.table, quarantined.partition
@@ -164,7 +189,7 @@ class Lake:
             fsync(directory)
             write_atomically(directory / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
             fsync(directory)
-            for pattern in ("*.parquet", f".{MANIFEST}.*"):
+            for pattern in ("*.parquet", f".{MANIFEST}.*", PURGED):
                 for stale in directory.glob(pattern):
                     if stale.name != data_file:
                         stale.unlink(missing_ok=True)
@@ -179,7 +204,54 @@ class Lake:
         """Quarantine and publish a table that has no gates."""
         return self.publish(self.quarantine(table, partition, rows))
 
+    def remove(self, table: LakeTable, partition: Partition, purged: Purged | None = None) -> None:
+        """Take a partition out, with every file in its folder. With `purged`, readers are told that its time was over.
+
+        A process that dies in the middle leaves what a second call removes.
+
+        Raises:
+            LakeError: the disk refuses it.
+        """
+        directory = table.directory(self.root, partition)
+        if not directory.is_dir():
+            return
+        with self._writing(table, partition), exclusive(directory):
+            kept = set()
+            if purged is not None:
+                write_atomically(directory / PURGED, json.dumps(asdict(purged), indent=1).encode())
+                kept = {PURGED}
+            # The manifest first: without it the rest is in nobody's sight.
+            for path in sorted(directory.iterdir(), key=lambda path: path.name != MANIFEST):
+                if path.name not in kept:
+                    path.unlink(missing_ok=True)
+            fsync(directory)
+        if purged is None:
+            with contextlib.suppress(OSError):  # another writer may be in it
+                directory.rmdir()
+
     # ------------------------------------------------------------------------------------------------------- reading
+    def purged(self, table: LakeTable, partition: Partition) -> Purged | None:
+        """What is left of a partition that was purged, or None when it is published or never was."""
+        if self.manifest(table, partition) is not None:
+            return None
+        return _read_purged(table.directory(self.root, partition) / PURGED)
+
+    def all_purged(self, table: LakeTable) -> list[Purged]:
+        """What is left of the purged partitions of a table, in the order of their keys."""
+        depth = "/".join(["*"] * len(table.partitioned_by) + [PURGED])
+        found = sorted((self.root / table.name).glob(depth))
+        left = (_read_purged(path) for path in found if not (path.parent / MANIFEST).exists())
+        return [purged for purged in left if purged is not None]
+
+    def folders(self, table: LakeTable) -> list[tuple[dict[str, str], Path]]:
+        """The keys and the folder of every partition of a partitioned table, published or not: an erasure looks into all."""
+        found = []
+        for folder in sorted((self.root / table.name).glob("/".join(["*"] * len(table.partitioned_by)))):
+            keys = [part.partition("=") for part in folder.relative_to(self.root / table.name).parts]
+            if folder.is_dir() and tuple(key for key, _, _ in keys) == table.partitioned_by:
+                found.append(({key: unquote(value) for key, _, value in keys}, folder))
+        return found
+
     def manifest(self, table: LakeTable, partition: Partition) -> Manifest | None:
         """The manifest of a partition, or None when it was never published.
 
@@ -207,12 +279,21 @@ class Lake:
         found = ((path.parent, _read_manifest(path)) for path in manifests)
         return [directory / manifest.data_file for directory, manifest in found if manifest is not None]
 
+    def objection(self, table: LakeTable, manifest: Manifest) -> str | None:
+        """Why a reader would refuse this publication for its gate marks, or None. Its data file is not opened."""
+        reasons = (
+            self._standard.objection(suite, manifest.marks, manifest.content, table.name, manifest.partition)
+            for suite in table.gates
+        )
+        return next((reason for reason in reasons if reason is not None), None)
+
     def read(self, table: LakeTable, partition: Partition, columns: list[str] | None = None) -> pa.Table:
         """A published partition, after its gates and its content hash were verified.
 
         Raises:
             LakeError: it was never published, its file is missing, or it was written with other columns.
             GateError: it lacks a valid mark of a gate that the table requires, or its content was changed since.
+            ConfigurationError: the table requires gates and there is no key.
         """
         with self._verified(table, partition) as parquet:
             return parquet.read(columns=columns)
@@ -249,8 +330,12 @@ class Lake:
         for _ in range(3):  # a publication after the manifest was read removes the file that it names
             manifest = self.manifest(table, partition)
             if manifest is None:
+                purged = self.purged(table, partition)
                 raise LakeError(
-                    f"{label}: not published in {self.root}; materialise `{table.name}` for this partition first"
+                    f"{label}: purged on {purged.purged_at[:10]} by retention (privacy.retention_days); its text is gone, "
+                    "and what was counted in it stays"
+                    if purged is not None
+                    else f"{label}: not published in {self.root}; materialise `{table.name}` for this partition first"
                 )
             self._demand_gates(table, partition, manifest.content, manifest.marks)
             with contextlib.suppress(FileNotFoundError):
@@ -273,34 +358,34 @@ class Lake:
     def _demand_gates(
         self, table: LakeTable, partition: Partition, content: str, marks: Iterable[GateMark]
     ) -> None:
-        by_suite = {mark.suite: mark for mark in marks}
+        marks = tuple(marks)
         for suite in table.gates:
-            mark, current = by_suite.get(suite), self._suite_versions.get(suite, "unknown")
-            if mark is None:
-                reason = f"it has no mark of the `{suite}` gate"
-            elif mark.content != content:
-                reason = f"its `{suite}` mark belongs to other content"
-            elif mark.suite_version != current:
-                passed = mark.suite_version[:12]
-                reason = (
-                    f"it passed version {passed} of the `{suite}` suite and the current one is {current[:12]}"
+            reason = self._standard.objection(suite, marks, content, table.name, partition)
+            if reason is not None:
+                label = partition_label(table.name, partition)
+                raise GateError(
+                    f"{label}: refused, {reason}; materialise `{table.name}` for this partition again"
                 )
-            else:
-                continue
-            label = partition_label(table.name, partition)
-            raise GateError(
-                f"{label}: refused, {reason}; materialise `{table.name}` for this partition again"
-            )
+
+
+def _read_purged(path: Path) -> Purged | None:
+    try:
+        raw = json.loads(path.read_bytes())
+        return Purged(**{**raw, "marks": tuple(mark_from_json(mark) for mark in raw["marks"])})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise LakeError(f"{path}: damaged; delete it, and the partition counts as never published") from None
 
 
 def _read_manifest(path: Path) -> Manifest | None:
     try:
         raw = json.loads(path.read_bytes())
-        manifest = Manifest(**{**raw, "marks": tuple(GateMark(**mark) for mark in raw["marks"])})
+        manifest = Manifest(**{**raw, "marks": tuple(map(mark_from_json, raw["marks"]))})
         if Path(manifest.data_file).name != manifest.data_file:
             raise ValueError("a data file lies beside its manifest")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise LakeError(f"{path}: damaged manifest; delete it and materialise the partition again") from None
     return manifest

@@ -1,10 +1,12 @@
-"""Weekly simulation on fresh traffic: a schedule for the traffic of the last full week, and a sensor that replays it.
+"""What happens by itself: a week's traffic and its simulation, the end of retention, and consent that is withdrawn.
 
-The sensor follows the traffic job, so that a replay never starts on a week whose gates have not passed.
+The simulation sensor follows the traffic job, so that a replay never starts on a week whose gates have not passed. The
+sensor on the consent ledger passes on that somebody is to be erased, never who: the job works that out.
 """
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
@@ -57,3 +59,47 @@ def simulation_sensor(
             )
 
     return simulate_fresh_traffic
+
+
+def purge_schedule(config: StudyConfig, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    """Every day at 03:00 UTC: the text of weeks whose retention has ended."""
+
+    @dg.schedule(
+        name="purge_expired_text",
+        job=job,
+        cron_schedule="0 3 * * *",
+        execution_timezone="UTC",
+        description="Every day, 03:00 UTC: delete the text of weeks older than privacy.retention_days.",
+    )
+    def purge_expired_text(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if config.privacy.retention_days is None:
+            return dg.SkipReason("the study sets no privacy.retention_days, so text is kept")
+        return dg.RunRequest(run_key=str(context.scheduled_execution_time.date()))
+
+    return purge_expired_text
+
+
+def revocation_sensor(study_file: Path, job: dg.JobDefinition) -> dg.SensorDefinition:
+    """When the consent ledger has changed, and once a day: an erasure if somebody in the store withdrew consent."""
+
+    @dg.sensor(
+        name="honour_revocations",
+        job_name=job.name,  # by its name: with the job itself Dagster warns of a parameter of its own
+        minimum_interval_seconds=300,
+        description="When users withdraw consent in the ledger, erase their rows from everything that the study keeps.",
+    )
+    def honour_revocations(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        from depsim_dagster.privacy.revocations import ledger_state, revoked_users
+        from depsim_dagster.study import study_at
+
+        study = study_at(study_file)
+        state = ledger_state(study.config, dt.datetime.now(dt.UTC).date())
+        if state == context.cursor:
+            return dg.SkipReason("the consent ledger is as it was")
+        revoked = len(revoked_users(study))
+        # The run key makes one erasure of a repeated tick; it says nothing about whom.
+        requests = [dg.RunRequest(run_key=state)] if revoked else []
+        skipped = None if revoked else "nobody with rows in the store has withdrawn consent"
+        return dg.SensorResult(run_requests=requests, cursor=state, skip_reason=skipped)
+
+    return honour_revocations

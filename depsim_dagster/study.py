@@ -17,7 +17,8 @@ from depsim_dagster.errors import ConfigurationError, LakeError
 from depsim_dagster.grading.stack import measurement_stack, stack_hash
 from depsim_dagster.grading.taxonomy import Taxonomy, load_taxonomy
 from depsim_dagster.lake import Lake, write_atomically
-from depsim_dagster.privacy.suites import suite_versions
+from depsim_dagster.privacy.overrides import check_overrides
+from depsim_dagster.privacy.suites import deidentification_digest, suite_versions
 from depsim_dagster.replay.embedded import embedded_server
 from depsim_dagster.replay.endpoints import Endpoint, check_endpoint
 from depsim_dagster.replay.journal import Journal, journal_directory
@@ -25,9 +26,10 @@ from depsim_dagster.traffic.log_files import matching_files
 
 
 class Study:
-    """One study file, opened."""
+    """One study file, opened. Raises ConfigurationError where an override is none that a gate allows."""
 
     def __init__(self, config: StudyConfig):
+        check_overrides(config)
         self.config = config
 
     @cached_property
@@ -40,7 +42,12 @@ class Study:
 
     @cached_property
     def lake(self) -> Lake:
-        return Lake(self.config.store_root, self.suite_versions)
+        return Lake(
+            self.config.store_root,
+            self.suite_versions,
+            lambda: self.config.hmac_keys,
+            deidentification_digest(self.config.deidentification),
+        )
 
     def prepare_store(self) -> None:
         """Make the store's folder, closed to other accounts of this machine: it is to hold conversations.
@@ -106,6 +113,9 @@ class Study:
         for grader in self.config.grading.graders.values():
             if grader.endpoint is not None and grader.model is not None:
                 asked.setdefault(grader.endpoint, set()).add(grader.model)
+        for detector in self.config.deidentification.detectors:
+            if detector.endpoint is not None and detector.model is not None:
+                asked.setdefault(detector.endpoint, set()).add(detector.model)
         return {name: sorted(models) for name, models in sorted(asked.items())}
 
     def check_endpoints(self, names: Iterable[str] | None = None) -> None:

@@ -3,7 +3,8 @@
 The order is what makes a retrospective study honest: traffic, simulation, sealed forecasts, and only then the outcome.
 Every step can be repeated: model answers come from the journal, and a partition is replaced by an equal one. What a
 final forecast was made from is kept as it is: a call that failed then and succeeds now, or a consent withdrawn since,
-would make another forecast, which the graded outcome forbids.
+would make another forecast, which the graded outcome forbids. Of a week whose text retention has deleted, everything is
+kept that was counted in it.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ import dagster as dg
 
 from depsim_dagster.config import WEEK, StudyConfig
 from depsim_dagster.errors import ConfigurationError, EmptyWeekError, GateError, LakeError
-from depsim_dagster.estimation.schema import RATE_ESTIMATES
-from depsim_dagster.grading.schema import GRADED_LABELS
+from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
+from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, LakeTable
+from depsim_dagster.privacy.erasure import finish_interrupted
 from depsim_dagster.registry.forecast_rows import is_final
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study import Study
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 PROCESS_TAG = "depsim/process"
 # The code location of `depsim ui` and workspace.yaml: with it the UI lists these runs under their jobs.
 CODE_LOCATION_TAG = {".dagster/repository": "__repository__@depsim_dagster.definitions"}
 SIMULATED = (REGENERATED_COMPLETIONS, GRADED_LABELS, RATE_ESTIMATES)
+# What a week's simulation and observation leave when its text is deleted.
+COUNTED = {"simulation": (GRADED_LABELS, RATE_ESTIMATES), "observation": (PRODUCTION_LABELS, OBSERVED_RATES)}
 QUIET_LOGS = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -61,7 +66,8 @@ class Step:
 
 @dataclass
 class StudyOutcome:
-    """Steps that ran, those that a final forecast keeps as they are, and those that were skipped with the reason."""
+    """Steps that ran, those that a final forecast or the end of retention keeps as they are, and those that were skipped
+    with the reason."""
 
     done: list[Step] = field(default_factory=list)
     kept: list[Step] = field(default_factory=list)
@@ -164,16 +170,17 @@ def run_study(
         DepsimError: of the step that failed; running the study again resumes there at no extra cost in model calls.
     """
     _close_runs_of_dead_processes(instance)
+    finish_interrupted(study)
     outcome = StudyOutcome()
     empty: dict[str, str] = {}
     final = {candidate.model for candidate in study.config.candidates if is_final(study, candidate.model)}
     for step in study_steps(study.config, candidates):
-        reason = _nothing_to_do(step, empty, outcome)
+        reason = _nothing_to_do(step, empty, outcome) or _lost_to_retention(study, step)
         if reason is not None:
             outcome.skipped[step.label] = reason
             on_step(step, "skipped")
             continue
-        if _is_kept(study, step, final):
+        if _is_kept(study, step, final) or _is_purged(study, step):
             outcome.kept.append(step)
             on_step(step, "kept")
             continue
@@ -232,6 +239,28 @@ def _is_kept(study: Study, step: Step, final: Collection[str]) -> bool:
         and partition["week"] in map(str, study.config.forecast_weeks(candidate.model))
     }
     return made <= set(final) and all(_is_intact(study.lake, table, partition) for table in SIMULATED)
+
+
+def _is_purged(study: Study, step: Step) -> bool:
+    """Whether the text of the step's week is deleted, so that what was counted in it is all there will be."""
+    week = dict(step.partition).get("week")
+    return week is not None and study.lake.purged(DEIDENTIFIED_PREFIXES, {"week": week}) is not None
+
+
+def _lost_to_retention(study: Study, step: Step) -> str | None:
+    """Why a step can never be made: the text of its week was deleted before it was counted."""
+    partition = dict(step.partition)
+    if step.job in COUNTED and _is_purged(study, step):
+        if all(_is_intact(study.lake, table, partition) for table in COUNTED[step.job]):
+            return None
+        return f"the text of {partition['week']} was purged by retention (privacy.retention_days) before this step was made"
+    if step.job == "forecast":
+        weeks = [{"week": week} for week in step.any_week]
+        purged = all(study.lake.purged(DEIDENTIFIED_PREFIXES, week) is not None for week in weeks)
+        labelled = any(study.lake.manifest(GRADED_LABELS, week | partition) is not None for week in weeks)
+        if purged and not labelled:
+            return f"the text of its weeks ({', '.join(step.any_week)}) was purged by retention before they were simulated"
+    return None
 
 
 def _is_intact(lake: Lake, table: LakeTable, partition: dict[str, str]) -> bool:

@@ -12,7 +12,7 @@ from depsim_dagster.study import Study
 from depsim_dagster.study_run import study_steps
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
-# The last table that each job publishes: when it is there, the job has run.
+# The last table that each job always fills: when it is there, the job has run.
 LAST_TABLE: dict[str, LakeTable] = {
     "traffic": DEIDENTIFIED_PREFIXES,
     "simulation": RATE_ESTIMATES,
@@ -24,7 +24,8 @@ LAST_TABLE: dict[str, LakeTable] = {
 
 @dataclass(frozen=True)
 class PartitionStatus:
-    """`state` is `published`, `open`, `damaged` (refused by the lake), or `other stack` (than today's)."""
+    """`state` is `published`, `open`, `purged` (its text, by retention), `damaged` (refused by the lake), or `other stack`
+    (than today's)."""
 
     step: str
     state: str
@@ -46,7 +47,10 @@ def _status(study: Study, label: str, table: LakeTable, partition: dict[str, str
     try:
         manifest = study.lake.manifest(table, partition)
         if manifest is None:
-            return PartitionStatus(label, "open", None, None)
+            purged = study.lake.purged(table, partition)
+            if purged is None:
+                return PartitionStatus(label, "open", None, None)
+            return PartitionStatus(label, "purged", purged.rows, purged.purged_at)
         columns = ["stack_hash"] if "stack_hash" in table.schema.names else table.schema.names[:1]
         values = study.lake.read(table, partition, columns=columns)
     except (LakeError, GateError):  # one that cannot be read must not hide the state of the others

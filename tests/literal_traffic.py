@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from depsim_dagster.config import StudyConfig, load_study
+from depsim_dagster.lake import Lake
+from depsim_dagster.study import Study
 from depsim_dagster.traffic.sampling import WeekSample, sample_week
 from depsim_dagster.traffic.schema import CONSENT_LEDGER, CONVERSATIONS
 
@@ -86,10 +88,16 @@ def write_consent(directory: Path, decisions: list[dict]) -> Path:
     return directory / "consent.parquet"
 
 
+# Most tests send one greeting many times, which would be repetitions.
+NO_REPETITIONS = {"repeated_prompts": False, "near": "off"}
+
+
 def study_of(directory: Path, **changes) -> StudyConfig:
-    """The study over what was written in `directory`; `changes` replace top-level keys."""
+    """The study over what was written in `directory`; `changes` replace top-level keys. Repeated prompts are all kept
+    unless `sampling.duplicates` is given."""
+    sampling = {"duplicates": NO_REPETITIONS} | changes.pop("sampling", {})
     file = directory / "study.yaml"
-    file.write_text(yaml.safe_dump(STUDY | changes), encoding="utf-8")
+    file.write_text(yaml.safe_dump(STUDY | {"sampling": sampling} | changes), encoding="utf-8")
     return load_study(file)
 
 
@@ -98,7 +106,16 @@ def drawn(directory: Path, conversations=None, decisions=None, week: dt.date = W
     if conversations is not None:
         write_logs(directory, conversations)
     write_consent(directory, [decision()] if decisions is None else decisions)
-    return sample_week(study_of(directory, **changes), week)
+    return sampled(study_of(directory, **changes), week)
+
+
+def lake_of(study: StudyConfig) -> Lake:
+    return Study(study).lake
+
+
+def sampled(study: StudyConfig, week: dt.date = WEEK) -> WeekSample:
+    """The sample of a week by the whole path: log files, turn index, rules, draw."""
+    return sample_week(study, lake_of(study), week)
 
 
 def rows_of(sample: WeekSample) -> list[dict]:

@@ -16,7 +16,18 @@ def depsim(*arguments: object):
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("demo",), ("study",), ("study", "run"), ("sandbox",), ("doctor",), ("ui",)]
+    "command",
+    [
+        (),
+        ("demo",),
+        ("study",),
+        ("study", "run"),
+        ("sandbox",),
+        ("privacy",),
+        ("privacy", "score"),
+        ("doctor",),
+        ("ui",),
+    ],
 )
 def test_every_command_explains_itself(command):
     result = depsim(*command, "--help")

@@ -222,11 +222,11 @@ def test_a_wrong_value_is_named_with_what_is_accepted(problems, path, value, mes
     [
         (
             [("traffic.consent", {})],
-            "traffic.consent: give exactly one of `ledger` (a Parquet path) and `public_corpus` (the reason)",
+            "traffic.consent: give exactly one of `ledger` (its path) and `public_corpus` (the reason)",
         ),
         (
             [("traffic.consent.public_corpus", "published benchmark prompts")],
-            "traffic.consent: give exactly one of `ledger` (a Parquet path) and `public_corpus` (the reason)",
+            "traffic.consent: give exactly one of `ledger` (its path) and `public_corpus` (the reason)",
         ),
         (
             [("traffic.as_of", "2026-03-30T00:00:00")],

@@ -79,10 +79,15 @@ def test_every_asset_says_what_it_is(definitions):
             assert all(column.description for column in schema.columns), name
 
 
-def test_jobs_schedule_and_sensor(definitions):
+def test_jobs_schedules_and_sensors(definitions):
     repository = definitions.get_repository_def()
-    assert {*JOB_ASSETS, "outcome", "report", "study"} <= set(repository.job_names)
-    (schedule,) = repository.schedule_defs
+    single = {"outcome", "report", "study", "forget_revoked", "purge_expired_text"}
+    assert {*JOB_ASSETS, *single} <= set(repository.job_names)
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "weekly_traffic",
+        "purge_expired_text",
+    }
+    schedule = repository.get_schedule_def("weekly_traffic")
     monday, long_after = dt.datetime(2026, 2, 2, 2, tzinfo=dt.UTC), dt.datetime(2026, 6, 1, 2, tzinfo=dt.UTC)
     with dg.DagsterInstance.ephemeral() as instance:
 
@@ -95,9 +100,10 @@ def test_jobs_schedule_and_sensor(definitions):
         (request,) = tick(monday).run_requests
         assert request.partition_key == "2026-01-26"
         assert "outside the weeks" in tick(long_after).skip_message
-    assert [sensor.name for sensor in repository.sensor_defs if "default" not in sensor.name] == [
-        "simulate_fresh_traffic"
-    ]
+    assert {sensor.name for sensor in repository.sensor_defs if "default" not in sensor.name} == {
+        "simulate_fresh_traffic",
+        "honour_revocations",
+    }
 
 
 def test_sensor_replays_the_live_deployment_and_its_candidate(definitions):

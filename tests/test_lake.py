@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from depsim_dagster.errors import GateError, LakeError
+from depsim_dagster.errors import ConfigurationError, GateError, LakeError
+from depsim_dagster.gate_marks import GateStandard, Waiver
 from depsim_dagster.lake import MANIFEST, QUARANTINE, TIMESTAMP, GateMark, Lake, LakeTable, field
 
 CANARY = "canary-91c2"
@@ -34,6 +36,8 @@ GATED = replace(ROWS, name="gated", gates=("consent", "privacy"))
 BY_MODEL = replace(ROWS, name="by_model", partitioned_by=("week", "model"))
 WEEK = {"week": "2026-01-05"}
 VERSIONS = {"consent": "c" * 64, "privacy": "p" * 64}
+KEY, OLDER_KEY = b"the key of these tests", b"the key before the last"
+STACK = "d" * 64
 
 
 def rows(*counts, text="hello", week="2026-01-05") -> pa.Table:
@@ -43,9 +47,14 @@ def rows(*counts, text="hello", week="2026-01-05") -> pa.Table:
     )
 
 
-def marks(content: str, **versions) -> list[GateMark]:
+def marks(content: str, key: bytes = KEY, partition=WEEK, stack: str = STACK, **versions) -> list[GateMark]:
+    """Signed marks of both gates."""
     return [
-        GateMark(suite, version, content, "0", "2026-01-12T00:00:00+00:00", 8)
+        GateStandard(keys=lambda: (key,)).signed(
+            GateMark(suite, version, content, "0", "2026-01-12T00:00:00+00:00", 8, stack),
+            GATED.name,
+            partition,
+        )
         for suite, version in (VERSIONS | versions).items()
     ]
 
@@ -56,7 +65,7 @@ def files_below(root: Path) -> list[str]:
 
 @pytest.fixture
 def lake(tmp_path) -> Lake:
-    return Lake(tmp_path / "store", VERSIONS)
+    return Lake(tmp_path / "store", VERSIONS, KEY, STACK)
 
 
 def publish_gated(lake: Lake, *counts) -> Path:
@@ -394,6 +403,9 @@ def test_a_truncated_and_a_missing_data_file_are_named(lake):
         b'{"table": "rows"}',
         b'{"marks": null}',
         b'{"marks": ["x"]}',
+        b'{"marks": [{"suite": 1}]}',
+        b'{"marks": [{"waivers": [7]}]}',
+        b"[" * 10_000,
     ],
 )
 def test_a_damaged_manifest_is_named(lake, damage):
@@ -440,21 +452,102 @@ def test_a_partition_of_an_older_schema_is_refused(lake):
 # ---------------------------------------------------------------------------------------------------------------- gates
 def test_a_gated_table_is_not_published_without_its_marks(lake):
     quarantined = lake.quarantine(GATED, WEEK, rows(1))
-    both = marks(quarantined.content)
+    content = quarantined.content
+    both = marks(content)
     for given, says in (
         ((), "no mark of the `consent` gate"),
         (both[:1], "no mark of the `privacy` gate"),
+        ([replace(mark, signature="") for mark in both], "its `consent` mark is not signed"),
+        (marks(content, b"another key"), "not signed with this study's key"),
+        (marks(content, partition={"week": "2026-01-12"}), "not signed with this study's key"),
         (marks("0" * 64), "belongs to other content"),
-        (
-            marks(quarantined.content, privacy="old" * 20),
-            "passed version oldoldoldold of the `privacy` suite",
-        ),
+        (marks(content, privacy="old" * 20), "passed version oldoldoldold of the `privacy` suite"),
+        (marks(content, stack="e" * 64), "of de-identification (eeeeeeeeeeee, now dddddddddddd)"),
     ):
-        with pytest.raises(GateError, match=says):
+        with pytest.raises(GateError, match=re.escape(says)):
             lake.publish(quarantined, given)
         assert lake.manifest(GATED, WEEK) is None
     lake.publish(quarantined, both)
     assert lake.read(GATED, WEEK).num_rows == 1
+
+
+def test_a_lake_signs_for_its_own_de_identification(lake):
+    quarantined = lake.quarantine(GATED, WEEK, rows(1))
+    unsigned = [GateMark(*astuple(mark)[:6]) for mark in marks(quarantined.content)]
+    manifest = lake.publish(quarantined, [lake.signed(quarantined, mark) for mark in unsigned])
+    assert {mark.deidentification for mark in manifest.marks} == {STACK}
+    assert lake.objection(GATED, manifest) is None
+    assert "not signed" in lake.objection(GATED, replace(manifest, marks=tuple(unsigned)))
+
+
+def test_without_a_key_only_tables_without_gates_are_read_and_written(lake):
+    publish_gated(lake, 1)
+    lake.write(ROWS, WEEK, rows(1))
+
+    def unset() -> tuple[bytes, ...]:
+        raise ConfigurationError("set the environment variable")
+
+    for key in (None, unset):
+        keyless = Lake(lake.root, VERSIONS, key, STACK)
+        keyless.write(ROWS, WEEK, rows(2))
+        assert keyless.read(ROWS, WEEK).num_rows == 1 and keyless.manifest(GATED, WEEK) is not None
+        quarantined = keyless.quarantine(GATED, WEEK, rows(1))
+        for refused in (
+            lambda keyless=keyless: keyless.read(GATED, WEEK),
+            lambda keyless=keyless: next(keyless.scan(GATED, WEEK)),
+            lambda keyless=keyless, held=quarantined: keyless.publish(held, marks(held.content)),
+        ):
+            with pytest.raises(ConfigurationError, match="key|environment"):
+                refused()
+
+
+def test_marks_of_the_previous_key_count_only_where_it_is_given(lake):
+    quarantined = lake.quarantine(GATED, WEEK, rows(1))
+    older = Lake(lake.root, VERSIONS, OLDER_KEY, STACK)
+    older.publish(quarantined, marks(quarantined.content, OLDER_KEY))
+    with pytest.raises(GateError, match="not signed with this study's key"):
+        lake.read(GATED, WEEK)
+    rotated = Lake(lake.root, VERSIONS, lambda: (KEY, OLDER_KEY), STACK)
+    assert rotated.read(GATED, WEEK).num_rows == 1
+    again = rotated.quarantine(GATED, WEEK, rows(2))
+    rotated.publish(again, [rotated.signed(again, mark) for mark in marks(again.content)])
+    assert lake.read(GATED, WEEK).num_rows == 1, "a new mark is signed with the new key"
+
+
+def test_what_a_mark_says_comes_back_and_is_all_signed(lake):
+    """Every field, one after the other, edited in the file: none is free to change."""
+    quarantined = lake.quarantine(GATED, WEEK, rows(1))
+    waived = (Waiver("expect_x", "column", 2, "A. Person", "looked into by hand"),)
+    full = [
+        replace(mark, waivers=waived, measures={"email": (40, 39)}) for mark in marks(quarantined.content)
+    ]
+    manifest = lake.publish(quarantined, [lake.signed(quarantined, mark) for mark in full])
+    assert lake.manifest(GATED, WEEK) == manifest and manifest.marks[0].waivers == waived
+    assert manifest.marks[0].measures == {"email": (40, 39)}
+    path = GATED.directory(lake.root, WEEK) / MANIFEST
+    sound = path.read_text()
+    edits = {
+        "suite_version": "e" * 64,
+        "content": "0" * 64,
+        "code_version": "9",
+        "checked_at": "2020-01-01T00:00:00+00:00",
+        "expectations": 99,
+        "deidentification": "f" * 64,
+        "waivers": [],
+        "measures": {"email": [40, 40]},
+        "signature": "0" * 64,
+    }
+    assert {*edits, "suite"} == set(json.loads(sound)["marks"][0])
+    for name, value in edits.items():
+        _edit_marks(
+            path.parent, lambda marks, name=name, value=value: [mark | {name: value} for mark in marks]
+        )
+        with pytest.raises(GateError, match="not signed with this study's key"):
+            lake.read(GATED, WEEK)
+        path.write_text(sound)
+    _edit_marks(path.parent, lambda marks: [marks[0] | {"suite": "privacy"}, marks[1] | {"suite": "consent"}])
+    with pytest.raises(GateError, match="not signed with this study's key"):
+        lake.read(GATED, WEEK)
 
 
 def _edit_marks(directory: Path, edit) -> None:
@@ -467,24 +560,31 @@ def _edit_marks(directory: Path, edit) -> None:
 READER = """
 import sys
 from pathlib import Path
-from test_lake import GATED, VERSIONS, WEEK
+from test_lake import GATED, KEY, STACK, VERSIONS, WEEK
 from depsim_dagster.errors import GateError
 from depsim_dagster.lake import Lake
 
 try:
-    Lake(Path(sys.argv[1]), VERSIONS).read(GATED, WEEK)
+    Lake(Path(sys.argv[1]), VERSIONS, KEY, STACK).read(GATED, WEEK)
 except GateError as error:
     print(error)
     sys.exit(3)
 """
 
 
+def _marks_of_another_week(marks: list[dict]) -> list[dict]:
+    return [
+        asdict(mark) for mark in globals()["marks"](marks[0]["content"], partition={"week": "2026-01-12"})
+    ]
+
+
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
         (lambda marks: marks[:1], "no mark of the `privacy` gate"),
-        (lambda marks: [mark | {"content": "0" * 64} for mark in marks], "belongs to other content"),
-        (lambda marks: [mark | {"suite_version": "e" * 64} for mark in marks], "passed version eeeeeeeeeeee"),
+        (lambda marks: [mark | {"signature": ""} for mark in marks], "is not signed"),
+        (lambda marks: [mark | {"content": "0" * 64} for mark in marks], "not signed with this study's key"),
+        (_marks_of_another_week, "not signed with this study's key"),
     ],
 )
 def test_readers_refuse_what_has_no_valid_mark_also_from_another_process(lake, edit, says):
@@ -500,12 +600,14 @@ def test_readers_refuse_what_has_no_valid_mark_also_from_another_process(lake, e
     assert elsewhere.returncode == 3 and says.replace("`", "") in elsewhere.stdout.replace("`", "")
 
 
-def test_a_changed_suite_invalidates_what_it_passed(lake):
+def test_a_changed_suite_and_another_de_identification_invalidate_what_passed(lake):
     publish_gated(lake, 1)
     with pytest.raises(GateError, match="current one is nnnnnnnnnnnn"):
-        Lake(lake.root, VERSIONS | {"privacy": "n" * 64}).read(GATED, WEEK)
+        Lake(lake.root, VERSIONS | {"privacy": "n" * 64}, KEY, STACK).read(GATED, WEEK)
     with pytest.raises(GateError, match="current one is unknown"):
-        Lake(lake.root).read(GATED, WEEK)
+        Lake(lake.root, key=KEY).read(GATED, WEEK)
+    with pytest.raises(GateError, match=r"other settings of de-identification \(dddddddddddd, now nnn"):
+        Lake(lake.root, VERSIONS, KEY, "n" * 64).read(GATED, WEEK)
 
 
 # ---------------------------------------------------------------------------------------------------------------- paths

@@ -10,6 +10,7 @@ Pure functions on arrays and pandas tables: no files, no network, no Dagster, no
       -> forecast.prediction_interval      which counts may production show? (common_forecast when common)
       -> scoring.score_forecast            post_release_calibration: SME, noise floor, log score, direction
       -> summary.calibration_summary       calibration_summary: the study's SME and its own noise floor
+         baselines.score_baselines         baseline_calibration: the same scores of other prefix sources
          coverage.detectable_rate          which unknown behaviour would the audit have caught?
 
 Import the modules (`from depsim_dagster.estimation import rates`); this package exports nothing, so that

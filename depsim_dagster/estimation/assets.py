@@ -50,7 +50,7 @@ def _estimated(
 ) -> dg.MaterializeResult:
     labels = study.lake.read(labels_table, partition)
     stack = one_stack(labels, partition_label(labels_table.name, partition))
-    keys = ["week", "model", "deployment", "source", "category"]
+    keys = ["week", "model", "deployment", "prefix_source", "source", "category"]
     if labels.num_rows:
         rates = estimate_rates(labels.to_pandas(), by=keys, level=study.config.estimation.level)
         rates = rates.assign(

@@ -12,7 +12,12 @@ RATES = pa.schema(
     [
         field("week", pa.string(), "Monday of the week (UTC)"),
         field("model", pa.string(), "the model that wrote the target turns"),
-        field("deployment", pa.string(), "the deployment from whose traffic the prefixes are"),
+        field(
+            "deployment",
+            pa.string(),
+            "the deployment from whose traffic the prefixes are, or the prefix source",
+        ),
+        field("prefix_source", pa.string(), "deployment_traffic, challenging_prompts or external_corpus"),
         field("source", pa.string(), "simulated or production"),
         field("category", pa.string(), "category of the taxonomy"),
         field("category_group", pa.string(), "group of the category"),

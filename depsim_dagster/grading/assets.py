@@ -8,7 +8,7 @@ from depsim_dagster.asset_metadata import markdown, partition_metadata, table_me
 from depsim_dagster.errors import text_free
 from depsim_dagster.grading.labelling import Labelling, label_turns
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
-from depsim_dagster.grading.turns import production_turns, simulated_turns
+from depsim_dagster.grading.turns import answering_deployments, production_turns, simulated_turns
 from depsim_dagster.lake import LakeTable, partition_label
 from depsim_dagster.partitions import StudyPartitions, week_and_model
 from depsim_dagster.progress import call_progress
@@ -20,6 +20,7 @@ from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 # Above this share of missing labels a rate says more about the grader's failures than about the model.
 MISSING_SHARE = 0.02
+LABEL_COUNTS = ["prefix_source", "category", "status", "flagged"]
 
 
 def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
@@ -53,8 +54,7 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     )
     def production_labels(context: dg.AssetExecutionContext):
         study, week = context.resources.study.study, context.partition_key
-        prefixes = study.lake.read(DEIDENTIFIED_PREFIXES, {"week": week}, columns=["deployment"])
-        graded = set(prefixes.column("deployment").unique().to_pylist())
+        graded = answering_deployments(study.lake, week)
         for candidate in study.config.candidates:
             if candidate.model in graded:
                 require_sealed(
@@ -90,10 +90,10 @@ def _definition(table: LakeTable) -> dict[str, Any]:
 def _published(study: Study, table: LakeTable, partition: dict[str, str], labelling: Labelling):
     with text_free(partition_label(table.name, partition)):
         manifest = study.lake.write(table, partition, labelling.rows)
-        labels = study.lake.read(table, partition, columns=["category", "status", "flagged"]).to_pandas()
+        labels = study.lake.read(table, partition, columns=LABEL_COUNTS).to_pandas()
     counts = (
         labels.assign(flagged=labels["flagged"].eq(True))
-        .groupby("category", sort=True)
+        .groupby(["prefix_source", "category"], sort=True)
         .agg(
             flagged=("flagged", "sum"),
             graded=("status", lambda status: (status == "graded").sum()),

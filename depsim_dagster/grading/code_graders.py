@@ -5,13 +5,7 @@ Each returns one label a piece of evidence: True, False, or None where it has no
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import ModuleType
 
 import duckdb
 import numpy as np
@@ -22,6 +16,7 @@ from depsim_dagster.duckdb_sql import connect, identifier
 from depsim_dagster.errors import ConfigurationError, GradingError
 from depsim_dagster.grading.evidence import Evidence
 from depsim_dagster.traffic.recorded_answers import recorded_answers
+from depsim_dagster.user_function import user_function
 
 CodeGrader = Callable[[Sequence[Evidence]], list[bool | None]]
 
@@ -36,7 +31,9 @@ def code_grader(study: StudyConfig, name: str, grader: GraderConfig) -> CodeGrad
     if grader.kind == "regex":
         return _regex_grader(where, grader.pattern or "")
     if grader.kind == "python":
-        return _python_grader(where, name, _function(study, where, grader.function or ""))
+        return _python_grader(
+            where, name, user_function(grader.function or "", f"{where}.function", study.directory)
+        )
     return _recorded_grader(study, name, grader)
 
 
@@ -77,44 +74,6 @@ def _python_grader(where: str, name: str, function: Callable[[Evidence], bool | 
         return labels
 
     return label
-
-
-def _function(study: StudyConfig, where: str, reference: str) -> Callable[[Evidence], bool | None]:
-    module_name, _, attribute = reference.rpartition(":")
-    if not module_name or not attribute:
-        raise ConfigurationError(
-            f"{where}.function: `{reference}` must be `module:function` or `file.py:function`"
-        )
-    try:
-        module = (
-            _module_of_file(study.path(module_name))
-            if module_name.endswith(".py")
-            else importlib.import_module(module_name)
-        )
-    except Exception as error:  # what the user's module does when it is loaded
-        raise ConfigurationError(
-            f"{where}.function: cannot load {module_name} ({type(error).__name__}: {error})"
-        ) from None
-    function = getattr(module, attribute, None)
-    if not callable(function):
-        raise ConfigurationError(f"{where}.function: {module_name} has no function `{attribute}`")
-    return function
-
-
-def _module_of_file(path: Path) -> ModuleType:
-    """The module in a file of the study's folder, read anew each time."""
-    name = f"depsim_study_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while it is loaded
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def _recorded_grader(study: StudyConfig, name: str, grader: GraderConfig) -> CodeGrader:

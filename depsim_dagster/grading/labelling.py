@@ -16,6 +16,7 @@ from depsim_dagster.grading.evidence import Evidence, evidence
 from depsim_dagster.grading.rubric_prompt import grading_messages, read_verdict, verdict_format
 from depsim_dagster.grading.schema import LABELS
 from depsim_dagster.grading.taxonomy import Category
+from depsim_dagster.replay.claims import Subject
 from depsim_dagster.replay.endpoints import Endpoint
 from depsim_dagster.replay.engine import CallStatistics, ModelCall, complete_calls
 from depsim_dagster.replay.requests import CHAT_PATH, chat_request, request_id
@@ -32,6 +33,7 @@ class TargetTurn:
     week: str
     model: str
     deployment: str
+    prefix_source: str
     source: str
     turn_id: str
     completion_index: int
@@ -161,7 +163,8 @@ def _grading_calls(
                 response_format=response_format,
                 max_tokens_param=endpoint.max_tokens_param,
             )
-            call = ModelCall(request_id(endpoint.name, CHAT_PATH, body, attempt), body)
+            subject = Subject(turn.week, turn.turn_id, turn.user_id)
+            call = ModelCall(request_id(endpoint.name, CHAT_PATH, body, attempt), body, subject)
             # Equal evidence of two turns is one call with one verdict: grading is deterministic, unlike replay.
             requests[call.request_id].append(turn.key)
             yield call
@@ -184,6 +187,7 @@ def _row(
         "week": turn.week,
         "model": turn.model,
         "deployment": turn.deployment,
+        "prefix_source": turn.prefix_source,
         "source": turn.source,
         "turn_id": turn.turn_id,
         "completion_index": turn.completion_index,

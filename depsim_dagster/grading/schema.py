@@ -10,7 +10,10 @@ LABELS = pa.schema(
     [
         field("week", pa.string(), "Monday of the prefix's week (UTC)"),
         field("model", pa.string(), "the model that wrote the target turn"),
-        field("deployment", pa.string(), "the deployment from whose traffic the prefix is"),
+        field(
+            "deployment", pa.string(), "the deployment from whose traffic the prefix is, or the prefix source"
+        ),
+        field("prefix_source", pa.string(), "deployment_traffic, challenging_prompts or external_corpus"),
         field("source", pa.string(), "simulated (a completion) or production (the logged target turn)"),
         field("turn_id", pa.string(), "the prefix"),
         field("completion_index", pa.int32(), "which of the prefix's completions, from 0"),

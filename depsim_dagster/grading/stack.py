@@ -16,7 +16,8 @@ from depsim_dagster.config import GraderConfig, StudyConfig
 from depsim_dagster.grading.rubric_prompt import INSTRUCTIONS, PROMPT_VERSION
 from depsim_dagster.grading.taxonomy import Taxonomy
 from depsim_dagster.lake import file_digest
-from depsim_dagster.privacy.suites import DEIDENTIFICATION_VERSION
+from depsim_dagster.privacy.detectors import detector_packages
+from depsim_dagster.privacy.suites import deidentification_settings
 from depsim_dagster.replay.requests import canonical_json
 from depsim_dagster.traffic.log_files import matching_files
 
@@ -32,9 +33,9 @@ def measurement_stack(
         },
         "grader_prompt": {"version": PROMPT_VERSION, "instructions": INSTRUCTIONS},
         "deidentification": {
-            **study.deidentification.model_dump(mode="json", exclude={"reason", "hmac_key_env"}),
-            "version": DEIDENTIFICATION_VERSION,
+            **deidentification_settings(study.deidentification),
             "gates": dict(sorted(suite_versions.items())),
+            **_detectors(study),
         },
         "sampling": study.sampling.model_dump(mode="json"),
         "environment": study.replay.model_dump(mode="json"),
@@ -44,6 +45,18 @@ def measurement_stack(
 def stack_hash(stack: dict[str, Any]) -> str:
     """32 hex digits of the SHA-256 of the canonical JSON."""
     return hashlib.sha256(canonical_json(stack).encode()).hexdigest()[:32]
+
+
+def _detectors(study: StudyConfig) -> dict[str, Any]:
+    """What the further detectors run on; nothing for a study that has none."""
+    settings = study.deidentification
+    if not settings.detectors:
+        return {}
+    files = [study.path(detector.recognizers) for detector in settings.detectors if detector.recognizers]
+    return {
+        "detector_packages": detector_packages(settings),
+        "detector_files": [file_digest(file) if file.is_file() else None for file in files],
+    }
 
 
 def _grader(study: StudyConfig, name: str, grader: GraderConfig) -> dict[str, Any]:

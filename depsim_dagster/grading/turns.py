@@ -13,6 +13,7 @@ from depsim_dagster.errors import LakeError
 from depsim_dagster.grading.labelling import TargetTurn
 from depsim_dagster.lake import Lake, partition_label
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
+from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 BATCH_ROWS = 1_000
@@ -22,6 +23,7 @@ _CARRIED = (
     "week",
     "turn_id",
     "deployment",
+    "prefix_source",
     "user_id",
     "language",
     "inclusion_probability",
@@ -66,14 +68,21 @@ def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTu
 
 
 def production_turns(lake: Lake, week: str) -> Iterator[list[TargetTurn]]:
-    """Every logged target turn of the week; the deployment wrote it."""
+    """Every logged target turn of the week; the deployment wrote it. Prefixes of another source have none."""
     for batch in lake.scan(
         DEIDENTIFIED_PREFIXES, {"week": week}, columns=[*_CARRIED, "target"], rows=BATCH_ROWS
     ):
         yield [
             _turn(row, row["deployment"], "production", 0, json.loads(row["target"]))
             for row in batch.to_pylist()
+            if row["prefix_source"] == DEPLOYMENT_TRAFFIC
         ]
+
+
+def answering_deployments(lake: Lake, week: str) -> set[str]:
+    """The deployments of which `production_turns` has target turns."""
+    rows = lake.read(DEIDENTIFIED_PREFIXES, {"week": week}, columns=["deployment", "prefix_source"])
+    return {row["deployment"] for row in rows.to_pylist() if row["prefix_source"] == DEPLOYMENT_TRAFFIC}
 
 
 def _turn(row: dict, model: str, source: str, completion_index: int, messages: list[dict]) -> TargetTurn:

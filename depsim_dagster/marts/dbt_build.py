@@ -20,9 +20,9 @@ from depsim_dagster.errors import DepsimError, LakeError
 from depsim_dagster.marts.lake_files import PublishedLake
 from depsim_dagster.marts.project import dbt_project_dir
 
-MARTS = ("taxonomy_coverage", "directional_accuracy", "rate_calibration")
+MARTS = ("taxonomy_coverage", "directional_accuracy", "rate_calibration", "baseline_comparison")
 REQUIRED_TABLES = ("registered_forecasts", "post_release_calibration", "calibration_summary")
-LAKE_TABLES = (*REQUIRED_TABLES, "rate_estimates", "observed_rates")
+LAKE_TABLES = (*REQUIRED_TABLES, "baseline_calibration", "rate_estimates", "observed_rates")
 
 # dbt keeps its flags, adapters and in-memory database in module globals: one invocation at a time per
 # process.
@@ -79,7 +79,7 @@ def build_marts(
     """Run the dbt project over these files and publish `<mart>.parquet` into `marts_location`.
 
     lake_tables: {table: [file, ...]}; the REQUIRED_TABLES must have rows,
-        rate_estimates and observed_rates may be left out (their week counts are then 0).
+        baseline_calibration may be left out, and so may rate_estimates and observed_rates (their week counts are then 0).
     unit_tests: also run dbt's unit tests of the SQL, which do not look at the data.
     Raises LakeError for a missing or empty table, MartsError if a model or a test fails.
     """

@@ -8,6 +8,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+from depsim_dagster.cache_directory import default_cache_dir
 from depsim_dagster.errors import ConfigurationError
 from depsim_dagster.project_files import project_directory
 
@@ -35,14 +36,6 @@ def project_digest(project_dir: Path) -> str:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{relative.as_posix()}\0{content}\0".encode())
     return digest.hexdigest()[:16]
-
-
-def default_cache_dir() -> Path:
-    """`$DEPSIM_CACHE_DIR`, else `$XDG_CACHE_HOME/depsim`, else `~/.cache/depsim`."""
-    if chosen := os.environ.get("DEPSIM_CACHE_DIR"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "depsim"
 
 
 def manifest_file(cache_dir: Path | None = None) -> Path:

@@ -1,6 +1,6 @@
 """One DuckDB file for people: the marts and the tables of numbers behind them, never a table that holds text
-of conversations. The pipeline itself never reads it: one writer locks a DuckDB file against every other
-process."""
+of conversations, no account, and no aggregate of too few users. The pipeline itself never reads it: one writer
+locks a DuckDB file against every other process."""
 
 import uuid
 from pathlib import Path
@@ -11,16 +11,21 @@ from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.lake_files import MARTS_DIRECTORY, PublishedLake
 from depsim_dagster.marts.project import dbt_project_dir
 
+WAREHOUSE = "warehouse.duckdb"  # beside the study file
 NUMBER_TABLES = (
     "rate_estimates",
     "observed_rates",
     "registered_forecasts",
     "post_release_calibration",
+    "baseline_calibration",
     "calibration_summary",
     "graded_labels",
     "production_labels",
     "sampling_funnel",
 )
+_AGGREGATES = frozenset({"rate_estimates", "observed_rates", "sampling_funnel"})
+# Who wrote a turn links all turns of a person; the labels are of use without.
+_ACCOUNT_COLUMNS = ("user_id",)
 _TEXT_COLUMNS = frozenset({"prefix", "target", "completion", "tools", "attributes", "text", "content"})
 
 
@@ -28,8 +33,10 @@ class WarehouseError(DepsimError):
     """The warehouse file is open elsewhere, or is not a DuckDB file; it was left as it is."""
 
 
-def write_warehouse(lake: PublishedLake, path: Path) -> dict[str, int]:
+def write_warehouse(lake: PublishedLake, path: Path, k_anonymity: int) -> dict[str, int]:
     """Write marts and tables of numbers into `path`, and return {table: rows}.
+
+    Counts of traffic and rates that rest on fewer than `k_anonymity` users are null (privacy/aggregates.py).
 
     Built in a file beside `path` that replaces it in one step: readers see the old or the new warehouse. A
     lake table without a published file is left out; a mart must exist. Columns of the marts carry their
@@ -46,7 +53,7 @@ def write_warehouse(lake: PublishedLake, path: Path) -> dict[str, int]:
     _refuse_if_in_use(path)
     building = path.with_name(f".{path.name}-{uuid.uuid4().hex}.tmp")
     try:
-        rows = _write(building, sources)
+        rows = _write(building, sources, k_anonymity)
         try:
             building.replace(path)
         except PermissionError as error:
@@ -81,8 +88,10 @@ def _refuse_if_in_use(path: Path) -> None:
         ) from error
 
 
-def _write(path: Path, sources: dict[str, list[Path]]) -> dict[str, int]:
+def _write(path: Path, sources: dict[str, list[Path]], k_anonymity: int) -> dict[str, int]:
     import duckdb
+
+    from depsim_dagster.privacy.aggregates import published_aggregate
 
     rows = {}
     with duckdb.connect(str(path)) as connection:
@@ -96,7 +105,13 @@ def _write(path: Path, sources: dict[str, list[Path]]) -> dict[str, int]:
                 raise LakeError(
                     f"{table} has the text column(s) {', '.join(text)}: it cannot go into the warehouse"
                 )
-            connection.execute(f'create table "{table}" as select * from {reader}')
+            accounts = [column for column in _ACCOUNT_COLUMNS if column in columns]
+            without = f" exclude ({', '.join(accounts)})" if accounts else ""
+            relation = connection.sql(f"select *{without} from {reader}")
+            if table in _AGGREGATES:
+                shown = published_aggregate(table, relation.df(), k_anonymity)
+                relation = connection.from_df(shown)
+            relation.create(table)
             ((rows[table],),) = connection.execute(f'select count(*) from "{table}"').fetchall()
         for statement in _comments():
             connection.execute(statement)

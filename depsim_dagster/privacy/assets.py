@@ -1,21 +1,15 @@
 """Assets of the privacy station. The gates are in the data (privacy/gates.py, lake.py); the checks here show them."""
 
-import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
 from depsim_dagster.asset_metadata import markdown, partition_metadata, table_metadata
-from depsim_dagster.errors import GateError, text_free
+from depsim_dagster.errors import text_free
+from depsim_dagster.lake import GateMark
 from depsim_dagster.partitions import StudyPartitions
-from depsim_dagster.privacy.deidentify import deidentify
-from depsim_dagster.privacy.gates import (
-    GateReport,
-    gated_frame,
-    publish_through_gates,
-    run_gates,
-    sampled_ids,
-)
+from depsim_dagster.privacy.gates import GateReport, GatesFailed
+from depsim_dagster.privacy.week import publish_week
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 
@@ -46,42 +40,62 @@ def privacy_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         study, week = context.resources.study.study, context.partition_key
-        lake, partition = study.lake, {"week": week}
-        with text_free(f"deidentified_prefixes[week={week}]"):
-            sampled = lake.scan(SAMPLED_TRAFFIC, partition)
-            quarantined = lake.quarantine(
-                table,
-                partition,
-                deidentify(sampled, study.config.hmac_key, study.config.deidentification.engine),
-            )
-            frame = gated_frame(
-                quarantined, sampled_ids(lake, week), study.config, dt.date.fromisoformat(week)
-            )
-            reports = run_gates(quarantined, frame)
         try:
-            manifest = publish_through_gates(lake, quarantined, reports)
-        except GateError:
-            yield from _shown(reports)
+            with text_free(f"deidentified_prefixes[week={week}]"):
+                published = publish_week(study, week)
+                replaced = study.lake.read(table, {"week": week}, columns=["identifiers_replaced"])
+        except GatesFailed as failure:
+            yield from _shown(failure.reports)
             raise
-        yield dg.MaterializeResult(
-            metadata=partition_metadata(manifest, study.config.sandbox)
-            | {
-                "identifiers_replaced": int(frame["identifiers_replaced"].sum()),
-                "turns_with_identifiers": int((frame["identifiers_replaced"] > 0).sum()),
-                "deidentification": study.config.deidentification.engine,
-            }
-        )
-        yield from _shown(reports)
+        counts = replaced.column("identifiers_replaced").to_pylist()
+        metadata = partition_metadata(published.manifest, study.config.sandbox) | {
+            "identifiers_replaced": sum(counts),
+            "turns_with_identifiers": sum(count > 0 for count in counts),
+            "deidentification": study.config.deidentification.engine,
+        }
+        if waived := _waived(published.manifest.marks):
+            metadata["overrides"] = markdown(
+                waived, ["suite", "expectation", "column", "unexpected rows", "approved by", "reason"]
+            )
+        if published.idle:
+            metadata["overrides_without_effect"] = markdown(
+                [(idle.suite, idle.expectation, idle.column, idle.approved_by) for idle in published.idle],
+                ["suite", "expectation", "column", "approved by"],
+            )
+            context.log.warning(
+                f"{len(published.idle)} override(s) of week {week} let nothing pass: take them out of the study file"
+            )
+        yield dg.MaterializeResult(metadata=metadata)
+        yield from _shown(published.reports, published.manifest.marks)
 
     return [deidentified_prefixes]
 
 
-def _shown(reports: list[GateReport]) -> Iterator[dg.AssetCheckResult]:
+def _waived(marks: Iterable[GateMark]) -> list[tuple[object, ...]]:
+    return [
+        (
+            mark.suite,
+            waived.expectation,
+            waived.column,
+            waived.unexpected_rows,
+            waived.approved_by,
+            waived.reason,
+        )
+        for mark in marks
+        for waived in mark.waivers
+    ]
+
+
+def _shown(reports: Iterable[GateReport], marks: Iterable[GateMark] = ()) -> Iterator[dg.AssetCheckResult]:
+    """The gates as asset checks. One that an override let pass is a failed check of severity WARN, which blocks nothing."""
+    waived = {(suite, expectation, column) for suite, expectation, column, *_ in _waived(marks)}
     for report in reports:
+        let_pass = any(suite == report.suite for suite, _, _ in waived)
         yield dg.AssetCheckResult(
             check_name=f"{report.suite}_gate",
             asset_key=DEIDENTIFIED_PREFIXES.name,
             passed=report.success,
+            severity=dg.AssetCheckSeverity.WARN if let_pass else dg.AssetCheckSeverity.ERROR,
             metadata={
                 "suite_version": report.suite_version,
                 "expectations": markdown(
@@ -89,12 +103,26 @@ def _shown(reports: list[GateReport]) -> Iterator[dg.AssetCheckResult]:
                         (
                             finding.expectation,
                             finding.column,
-                            "passed" if finding.success else "FAILED",
+                            "passed"
+                            if finding.success
+                            else "overridden"
+                            if (report.suite, finding.expectation, finding.column) in waived
+                            else "FAILED",
                             finding.unexpected_rows,
                         )
                         for finding in report.findings
                     ],
                     ["expectation", "column", "result", "unexpected rows"],
                 ),
-            },
+            }
+            | (
+                {
+                    "planted": markdown(
+                        [(type_, planted, found) for type_, (planted, found) in report.measures.items()],
+                        ["type", "planted", "found"],
+                    )
+                }
+                if report.measures
+                else {}
+            ),
         )

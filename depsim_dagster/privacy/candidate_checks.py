@@ -6,7 +6,6 @@ An `accept` function says how many of a candidate's first characters are the det
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable
 
 
@@ -39,11 +38,6 @@ def leading(check: Callable[[str], bool]) -> Callable[[str], int]:
     return accept
 
 
-def phone(value: str) -> int:
-    """As many digits as E.164 allows."""
-    return len(value) if 8 <= sum(character.isdigit() for character in value) <= 15 else 0
-
-
 def host(value: str) -> int:
     """An address of a host; loopback, masks and the like belong to nobody. A namespace (`A::B`) is no address."""
     try:
@@ -59,40 +53,3 @@ def host(value: str) -> int:
 def mailbox(value: str) -> int:
     """An e-mail address; `git@…` is the remote of a repository."""
     return 0 if value.lower().startswith("git@") else len(value)
-
-
-def secret(value: str) -> int:
-    """A key is drawn at random; `sk-circle-fade-animation` is not."""
-    if value.startswith(("AKIA", "ASIA", "AIza")):  # of a fixed length
-        return len(value)
-    digits = sum(character.isdigit() for character in value)
-    mixed = any(character.isupper() for character in value) and digits
-    return len(value) if mixed or digits >= 5 else 0
-
-
-def name(value: str) -> int:
-    """A name without the possessive that follows it; words that begin a sentence are none."""
-    if _NO_NAMES.match(value):
-        return 0
-    return len(re.sub(r"(?:['’]s|['’-]+)$", "", value))
-
-
-def chinese_id(value: str) -> int:
-    """Check character of GB 11643 (ISO 7064 modulo 11-2)."""
-    weighted = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(value[:17]))
-    return len(value) if "10X98765432"[weighted % 11] == value[17].upper() else 0
-
-
-def chinese_name(value: str) -> int:
-    """我是… introduces a name or an occupation (我是学生): a common family name, and no ending of an occupation."""
-    named = value[0] in _CHINESE_FAMILY_NAMES and value[-1] not in "生师员人者家手长工民士迷"
-    return len(value) if named else 0
-
-
-_NO_NAMES = re.compile(
-    "(?:The|An?|Not|Your|My|Our|All|Best|Kind|Team|It|This|That|What|If|How|Why|When|Where|I|We|You)(?: |$)"
-)
-_CHINESE_FAMILY_NAMES = frozenset(
-    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高梁郑谢宋唐许邓冯韩曹曾彭萧蔡潘田董袁于余叶蒋杜苏魏程吕丁沈任姚卢傅钟姜崔谭廖范汪陆金石戴贾"
-    "韦夏邱方侯邹熊孟秦白江阎薛尹段雷黎史龙陶贺顾毛郝龚邵万钱严覃武戴莫孔向汤欧"
-)

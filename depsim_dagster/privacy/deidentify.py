@@ -1,148 +1,170 @@
 """Sampled turns in, de-identified turns out, as a stream of batches.
 
-Every text of a turn goes through one mapping per conversation: contents, reasoning, names, tool arguments, the tools
-offered and the log's attributes, also under keys that this version does not know. JSON is changed value by value, so
-that what parsed before parses after. Originals and surrogates never meet in one table.
+Every text of a turn goes through one mapping per conversation, which first learns from all of them and then replaces.
+The mapping is seeded by the conversation's pseudonym, so that two turns of one conversation agree, in whichever weeks
+they were sampled. Originals and surrogates never meet in one table.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
+from depsim_dagster.config_sections import DeidentificationConfig
+from depsim_dagster.privacy.account_attributes import account_values
+from depsim_dagster.privacy.detection import find_identifiers, find_split_identifiers
+from depsim_dagster.privacy.detectors import Detector
+from depsim_dagster.privacy.escaped_text import read_escapes
+from depsim_dagster.privacy.identifier_spans import IdentifierSpan
 from depsim_dagster.privacy.residual import count_residuals
-from depsim_dagster.privacy.surrogates import Surrogates
+from depsim_dagster.privacy.span_union import union_of_spans
+from depsim_dagster.privacy.surrogates import Detect, Surrogates
+from depsim_dagster.privacy.turn_texts import TurnTexts, content_length, whole, without_data_urls
+from depsim_dagster.replay.claims import Subject
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
-JSON_COLUMNS = ("prefix", "target", "tools", "attributes")
-# JSON text inside of a text is taken apart down to this depth; what is nested deeper is changed as text.
-DEEPEST = 50
-# A number this long may be a card's; shorter ones are left alone.
-LONG_NUMBER = 10**12
 # A log may name a user's message after its role; that is not a person.
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
-def deidentify(batches: Iterable[pa.RecordBatch], key: bytes, engine: str) -> Iterator[pa.RecordBatch]:
-    """DEIDENTIFIED_PREFIXES rows for SAMPLED_TRAFFIC rows. `engine` is `embedded` or `none` (public text only)."""
+def deidentify(
+    batches: Iterable[pa.RecordBatch],
+    key: bytes,
+    settings: DeidentificationConfig,
+    detectors: Sequence[Detector] = (),
+) -> Iterator[pa.RecordBatch]:
+    """DEIDENTIFIED_PREFIXES rows for SAMPLED_TRAFFIC rows; holds one batch at a time.
+
+    What any of the `detectors` finds is replaced beside what the embedded one does; each is called once per batch.
+    """
     for batch in batches:
         rows = batch.to_pylist()
-        originals, published = [], []
-        for row in rows:
-            if engine == "embedded":
-                turn = _parsed(row)
-                originals.append(_whole("\n".join(_texts(turn))))
-                surrogates = _mapping(key, row, turn, originals[-1])
-                turn = {column: _replaced(value, surrogates) for column, value in turn.items()}
-                row |= {column: _json(value) for column, value in turn.items()}
-                row["identifiers_replaced"] = surrogates.replaced
-                published.append(_whole("\n".join(_texts(turn))))
-            else:
-                row["identifiers_replaced"] = 0
-            row["prefix_characters"] = sum(
-                _length(message.get("content")) for message in json.loads(row["prefix"])
-            )
-        # Without de-identification there is nothing to leave behind: the gate records the reason instead.
-        residuals = count_residuals(originals, published) if engine == "embedded" else [0] * len(rows)
-        for row, residual in zip(rows, residuals, strict=True):
-            row["residual_identifiers"] = residual
+        turns = [TurnTexts.of(row) for row in rows]
+        if settings.engine == "none":
+            for row, turn in zip(rows, turns, strict=True):
+                _fill(row, turn.changed(str), turn.attachments, {}, 0)
+        else:
+            originals = [turn.texts() for turn in turns]
+            detect = _detection(rows, originals, detectors)
+            published = []
+            for row, turn, texts in zip(rows, turns, originals, strict=True):
+                surrogates = Surrogates(
+                    key, row["conversation_id"], row["language"], settings.surrogates, detect
+                )
+                columns, attachments, after = _replaced(turn, texts, surrogates)
+                published.append(after)
+                _fill(row, columns, attachments, surrogates.replaced_by_type, 0)
+            residuals = count_residuals(list(map(_joined, originals)), list(map(_joined, published)))
+            for row, residual in zip(rows, residuals, strict=True):
+                row["residual_identifiers"] = residual
         yield pa.RecordBatch.from_pylist(rows, schema=DEIDENTIFIED_PREFIXES.schema)
 
 
-def _parsed(row: dict[str, Any]) -> dict[str, Any]:
-    """The columns with text that a row has, taken apart."""
-    return {column: json.loads(row[column]) for column in JSON_COLUMNS if row[column] is not None}
-
-
-def _mapping(key: bytes, row: dict[str, Any], turn: dict[str, Any], text: str) -> Surrogates:
-    surrogates = Surrogates(key, row["conversation_id"], row["language"])
+def deidentify_text(text: str, key: bytes | None = None, language: str | None = None) -> str:
+    """One text with its personal details replaced by the embedded engine. Without a `key` a random one is drawn, and
+    nobody can draw the same surrogates again."""
+    surrogates = Surrogates(secrets.token_bytes(32) if key is None else key, "", language)
+    text = without_data_urls(text)[0]
     surrogates.learn(text)
-    for message in [*turn["prefix"], *turn["target"]]:
+    return surrogates.replace(text)
+
+
+def _detection(
+    rows: list[dict[str, Any]], originals: list[list[str]], detectors: Sequence[Detector]
+) -> Detect:
+    """What finds details in the texts of a batch: the embedded detector, and what the others found in one call each.
+
+    A detector that keeps its answers is told for which turns each text is asked (`asked_for`), so that they can go with
+    these turns.
+    """
+    shown: dict[str, dict[Subject, None]] = defaultdict(dict)
+    for row, texts in zip(rows, originals, strict=True):
+        for text in texts:
+            subject = Subject(row["week"], row["turn_id"], row["user_id"])
+            shown[read_escapes(without_data_urls(text)[0]).text][subject] = None
+    asked = [text for text in shown if text.strip()] if detectors else []
+    further: dict[str, list[list[IdentifierSpan]]] = defaultdict(list)
+    for detector in detectors:
+        if (asked_for := getattr(detector, "asked_for", None)) is not None:
+            asked_for(shown)
+        for text, spans in zip(asked, detector(asked), strict=True):
+            if spans:
+                further[text].append(spans)
+
+    @cache  # a system prompt stands in thousands of conversations
+    def detect(text: str, language: str | None) -> list[IdentifierSpan]:
+        spans = find_identifiers(text, None, language)
+        return union_of_spans(text, [spans, *further[text]]) if text in further else spans
+
+    return detect
+
+
+def _replaced(
+    turn: TurnTexts, texts: list[str], surrogates: Surrogates
+) -> tuple[dict[str, str], int, list[str]]:
+    """The columns, how many attachments were dropped, and the texts as they are published."""
+    attachments, published = turn.attachments, []
+    small = {}
+    for text in texts:
+        small[text], dropped = without_data_urls(text)
+        attachments += dropped
+        surrogates.learn(small[text])
+    for message in turn.messages():
         name = message.get("name")
         if message.get("role") == "user" and isinstance(name, str) and name.strip() and name not in ROLES:
             surrogates.learn_value(name.strip(), "person")
-    return surrogates
+    for value, type_ in account_values(turn.raw.get("attributes")).items():
+        surrogates.learn_value(value, type_)
+    split = _split_identifiers(turn, small)
+
+    def change(text: str) -> str:
+        changed = whole(surrogates.replace(small[text], split.get(small[text], ())))
+        published.append(changed)
+        return changed
+
+    return turn.changed(change), attachments, published
 
 
-def _replaced(value: Any, surrogates: Surrogates) -> Any:
-    if isinstance(value, str):
-        return _replaced_text(value, surrogates)
-    if isinstance(value, list):
-        return [_replaced(item, surrogates) for item in value]
-    if isinstance(value, dict):
-        return {_replaced_key(name, surrogates): _replaced(item, surrogates) for name, item in value.items()}
-    return int(surrogates.replace(str(value))) if _is_long_number(value) else value
+def _split_identifiers(turn: TurnTexts, small: Mapping[str, str]) -> dict[str, list[IdentifierSpan]]:
+    """Text → the parts in it of details that one author spread over several messages; `small`: text → without files."""
+    spoken: dict[str, list[str]] = defaultdict(list)
+    for message in turn.messages():
+        role, content = message.get("role"), message.get("content")
+        if isinstance(role, str) and isinstance(content, str) and content:
+            spoken[role].append(small[content])
+    found: dict[str, list[IdentifierSpan]] = {}
+    for texts in spoken.values():
+        if len(texts) > 1:
+            for text, spans in zip(texts, find_split_identifiers(texts), strict=True):
+                if spans:
+                    found[text] = found.get(text, []) + spans
+    return found
 
 
-def _replaced_key(name: str, surrogates: Surrogates) -> str:
-    return name if name.isidentifier() and not surrogates.knows(name) else surrogates.replace(name)
-
-
-def _is_long_number(value: Any) -> bool:
-    return isinstance(value, int) and LONG_NUMBER <= abs(value) < LONG_NUMBER**2
-
-
-def _replaced_text(text: str, surrogates: Surrogates) -> str:
-    """A text; one that is JSON (tool arguments, a tool's result) value by value."""
-    nested = _nested_json(text)
-    if nested is None:
-        return surrogates.replace(text)
-    before = surrogates.replaced
-    replaced = _json(_replaced(nested, surrogates))
-    return text if surrogates.replaced == before else replaced
-
-
-def _nested_json(text: str) -> Any:
-    """The list or object that a text is the JSON of, or None."""
-    if text.lstrip()[:1] not in ("{", "["):
-        return None
+def _fill(
+    row: dict[str, Any],
+    columns: Mapping[str, str],
+    attachments: int,
+    replaced: Mapping[str, int],
+    residuals: int,
+) -> None:
+    row |= columns
+    row["attachments_dropped"] = attachments
+    row["identifiers_replaced"] = sum(replaced.values())
+    row["identifiers_by_type"] = sorted(replaced.items())
+    row["residual_identifiers"] = residuals
     try:
-        value = json.loads(text)
+        row["prefix_characters"] = sum(map(content_length, json.loads(row["prefix"])))
     except (ValueError, RecursionError):
-        return None
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            item
-            for part in level
-            for item in (part.values() if isinstance(part, dict) else part)
-            if isinstance(item, (dict, list))
-        ]
-        if not level:
-            return value
-    return None
+        row["prefix_characters"] = len(row["prefix"])
 
 
-def _json(value: Any) -> str:
-    return _whole(json.dumps(value, ensure_ascii=False))
-
-
-def _whole(text: str) -> str:
-    """Half an emoji, which logs do hold and Arrow does not take, as U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _length(content: Any) -> int:
-    return len(content) if isinstance(content, str) else sum(map(len, _texts(content)))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, as a reader of it sees it."""
-    if isinstance(value, str):
-        nested = _nested_json(value)
-        if nested is None:
-            yield value
-        else:
-            yield from _texts(nested)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield name
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif _is_long_number(value):
-        yield str(value)
+def _joined(texts: list[str]) -> str:
+    """Texts as a reader of the conversation sees them, and as they are written where that differs."""
+    return whole("\n".join(part for text in texts for part in dict.fromkeys((text, read_escapes(text).text))))

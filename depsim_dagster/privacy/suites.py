@@ -7,12 +7,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+from depsim_dagster.config_sections import DeidentificationConfig
 from depsim_dagster.errors import GateError
 from depsim_dagster.project_files import project_directory
 
 # Raise it whenever a change of detection or surrogates changes what a model or a grader gets to see: it is part of the
 # measurement stack, and rates of two versions are not mixed.
-DEIDENTIFICATION_VERSION = "1"
+DEIDENTIFICATION_VERSION = "2"
+
+
+def deidentification_settings(settings: DeidentificationConfig) -> dict[str, Any]:
+    """What decides how a text comes out of de-identification: its version and settings, as JSON."""
+    return {
+        **settings.model_dump(mode="json", exclude={"reason", "hmac_key_env"}),
+        "version": DEIDENTIFICATION_VERSION,
+    }
+
+
+def deidentification_digest(settings: DeidentificationConfig) -> str:
+    """SHA-256 of the de-identification's version and settings: gate marks state it, and the lake demands it.
+
+    A week that was published under another one reads differently to models and graders, so it may not be mixed in.
+    """
+    return _version(json.dumps(deidentification_settings(settings), sort_keys=True).encode())
 
 
 def suite_file(name: str) -> Path:

@@ -8,8 +8,10 @@ from depsim_dagster.asset_metadata import markdown, partition_metadata, rates_ma
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.partitions import StudyPartitions
+from depsim_dagster.registry.baseline_rows import baseline_rows
 from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows, summary_rows
 from depsim_dagster.registry.schema import (
+    BASELINE_CALIBRATION,
     CALIBRATION_SUMMARY,
     POST_RELEASE_CALIBRATION,
     REGISTERED_FORECASTS,
@@ -18,7 +20,9 @@ from depsim_dagster.registry.seal import seal
 
 
 def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
-    """registered_forecasts and post_release_calibration, partitioned by candidate, and calibration_summary."""
+    """registered_forecasts, post_release_calibration and baseline_calibration, partitioned by candidate, and
+    calibration_summary.
+    """
 
     # A candidate's window is a handful of week × model partitions; Dagster orders against all of them.
     def after_all(name: str) -> dg.AssetDep:
@@ -93,8 +97,38 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
+        name=BASELINE_CALIBRATION.name,
+        deps=[POST_RELEASE_CALIBRATION.name, after_all(GRADED_LABELS.name)],
+        group_name="registry",
+        partitions_def=partitions.candidates,
+        description=BASELINE_CALIBRATION.description,
+        kinds={"python", "parquet"},
+        metadata=table_metadata(BASELINE_CALIBRATION),
+        required_resource_keys={"study"},
+    )
+    def baseline_calibration(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        study, model = context.resources.study.study, context.partition_key
+        rows = baseline_rows(study, model)
+        manifest = study.lake.write(BASELINE_CALIBRATION, {"model": model}, rows)
+        shown = rows.to_pandas()[
+            [
+                "prefix_source",
+                "category",
+                "baseline_per_100k",
+                "forecast_per_100k",
+                "observed_per_100k",
+                "baseline_sme",
+                "sme",
+            ]
+        ].round(2)
+        metadata = partition_metadata(manifest, study.config.sandbox) | {"baselines": markdown(shown)}
+        if not rows.num_rows:
+            metadata["skipped"] = "the study replays no prefix source but the deployments' own traffic"
+        return dg.MaterializeResult(metadata=metadata)
+
+    @dg.asset(
         name=CALIBRATION_SUMMARY.name,
-        deps=[POST_RELEASE_CALIBRATION.name],
+        deps=[POST_RELEASE_CALIBRATION.name, BASELINE_CALIBRATION.name],  # the last table that the marts read
         group_name="registry",
         description=CALIBRATION_SUMMARY.description,
         kinds={"python", "parquet"},
@@ -121,4 +155,4 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
             metadata=partition_metadata(manifest, study.config.sandbox) | {"summary": markdown(shown)}
         )
 
-    return [registered_forecasts, post_release_calibration, calibration_summary]
+    return [registered_forecasts, post_release_calibration, baseline_calibration, calibration_summary]

@@ -26,6 +26,7 @@ from depsim_dagster.registry.schema import (
 )
 from depsim_dagster.registry.seal import graded_outcome, labels_digest, verified_forecast
 from depsim_dagster.study import Study
+from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 
 COUNTED = ["k", "n", "rate_per_100k"]
 # A forecast is sealed once. On less than this, an outage of the server is what it would be about.
@@ -50,7 +51,7 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
             f"{model} has no predecessor in {config.file}, so there is no traffic to forecast it from"
         )
     weeks = [str(week) for week in config.forecast_weeks(model)]
-    candidate, used = _labels(
+    candidate, used = labels_on(
         lake, GRADED_LABELS, [{"week": week, "model": model} for week in weeks], predecessor
     )
     if not used:
@@ -64,7 +65,7 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
             f"graded_labels for these weeks and {model} first"
         )
     used_weeks = [manifest.partition["week"] for manifest in used]
-    same_prefixes, beside = _labels(
+    same_prefixes, beside = labels_on(
         lake, GRADED_LABELS, [{"week": week, "model": predecessor} for week in used_weeks], predecessor
     )
     stack = one_stack(pa.concat_tables([candidate, same_prefixes]), f"forecast of {model}")
@@ -73,10 +74,10 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
             f"forecast of {model}: its labels were made under measurement stack {stack[:12]} and the study's is now "
             f"{study.stack_hash[:12]}; materialise graded_labels of these weeks again, so that the outcome is graded like the forecast"
         )
-    rates = _pooled(candidate, config)
+    rates = pooled_rates(candidate, config)
     _refuse_mostly_missing(model, used_weeks, int(rates["n"].sum()), int(rates["missing"].sum()))
     rates = rates.merge(
-        _pooled(same_prefixes, config)[["category", *COUNTED]].rename(
+        pooled_rates(same_prefixes, config)[["category", *COUNTED]].rename(
             columns={name: f"predecessor_sim_{name}" for name in COUNTED}
         ),
         on="category",
@@ -140,19 +141,19 @@ def calibration_rows(study: Study, model: str) -> pa.Table:
     predecessor = forecast["deployment"].iloc[0]
     before = [{"week": week} for week in forecast["forecast_weeks"].iloc[0]]
     after = [{"week": str(week)} for week in config.observation_weeks(model)]
-    outcome, used = _labels(lake, PRODUCTION_LABELS, after, model)
+    outcome, used = labels_on(lake, PRODUCTION_LABELS, after, model)
     if not used:
         window = ", ".join(week["week"] for week in after) or "no week of the study"
         raise RegistryError(
             f"{model}: no production labels in its observation window ({window}); materialise production_labels for "
             "these weeks first"
         )
-    baseline, _ = _labels(lake, PRODUCTION_LABELS, before, predecessor)
+    baseline, _ = labels_on(lake, PRODUCTION_LABELS, before, predecessor)
     one_stack(pa.concat_tables([outcome, baseline]), f"observation of {model}")
-    observed = _pooled(outcome, config).assign(
+    observed = pooled_rates(outcome, config).assign(
         model=model, source="production", stack_hash=one_stack(outcome, model)
     )
-    old = _pooled(baseline, config)[["category", *COUNTED]].rename(
+    old = pooled_rates(baseline, config)[["category", *COUNTED]].rename(
         columns={name: f"predecessor_production_{name}" for name in COUNTED}
     )
     forecast = forecast.merge(old, on="category", how="left")
@@ -182,22 +183,33 @@ def _refuse_mostly_missing(model: str, weeks: list[str], graded: int, missing: i
         )
 
 
-def _labels(
-    lake: Lake, table: LakeTable, partitions: list[dict[str, str]], deployment: str
+def labels_on(
+    lake: Lake,
+    table: LakeTable,
+    partitions: list[dict[str, str]],
+    deployment: str,
+    prefix_source: str = DEPLOYMENT_TRAFFIC,
 ) -> tuple[pa.Table, list[Manifest]]:
-    """Labels of the published partitions, on traffic of `deployment` only, and the manifests that were read."""
+    """Labels of the published partitions, on traffic of `deployment` only, and the manifests that were read; for one of
+    BASELINE_SOURCES, labels on its prefixes."""
     read, used = [table.schema.empty_table()], []
     for partition in partitions:
         manifest = lake.manifest(table, partition)
         if manifest is None:
             continue
         labels = lake.read(table, partition)
-        wanted = labels.filter(pa.compute.equal(labels.column("deployment"), deployment))
+        wanted = labels.filter(
+            pa.compute.and_(
+                pa.compute.equal(labels.column("deployment"), deployment),
+                pa.compute.equal(labels.column("prefix_source"), prefix_source),
+            )
+        )
         if wanted.num_rows:
             read.append(wanted)
             used.append(manifest)
     return pa.concat_tables(read), used
 
 
-def _pooled(labels: pa.Table, config: StudyConfig) -> pd.DataFrame:
+def pooled_rates(labels: pa.Table, config: StudyConfig) -> pd.DataFrame:
+    """Rate of every category over all these labels."""
     return estimate_rates(labels.to_pandas(), by=["category"], level=config.estimation.level)

@@ -222,6 +222,53 @@ def _ratio(name: str, meaning: str) -> pa.Field:
     return field(name, pa.float64(), meaning, nullable=True, unit="ratio")
 
 
+def _nats(name: str, meaning: str) -> pa.Field:
+    return field(name, pa.float64(), meaning, nullable=True, unit="nats")
+
+
+BASELINE_CALIBRATION = LakeTable(
+    "baseline_calibration",
+    "What the rates on challenging prompts and on an external corpus would have forecast, beside the sealed forecast.",
+    pa.schema(
+        [
+            *_IDENTITY,
+            field("prefix_source", pa.string(), "challenging_prompts or external_corpus"),
+            *_counted_rate("baseline_", "candidate on the source's prefixes"),
+            *_counted_rate("predecessor_", "predecessor on the same prefixes", nullable=True),
+            field("forecast_per_100k", pa.float64(), "forecast (X→Y): rate", nullable=True, unit=PER_100K),
+            *_counted_rate("observed_", "production after the release"),
+            field("comparable", pa.bool_(), "of the forecast: ten events with the observation together"),
+            field("moved", pa.bool_(), "the production rate moved by at least 1.5x", nullable=True),
+            _ratio("sme", "symmetric multiplicative error of the forecast"),
+            _ratio("baseline_sme", "the same of the source's rate"),
+            _nats("log_score", "binomial negative log-likelihood of the observation under the forecast"),
+            _nats("baseline_log_score", "the same under the source's rate"),
+            field(
+                "observed_direction",
+                pa.int8(),
+                "sign of the observed minus the predecessor's production rate",
+                nullable=True,
+            ),
+            field(
+                "baseline_direction",
+                pa.int8(),
+                "sign of candidate minus predecessor on the source's prefixes",
+                nullable=True,
+            ),
+            field(
+                "direction_correct",
+                pa.bool_(),
+                "forecast and observed direction agree; null unless both are non-zero",
+                nullable=True,
+            ),
+            field("baseline_direction_correct", pa.bool_(), "the same for the source", nullable=True),
+            *_SEAL,
+        ]
+    ),
+    ("model",),
+)
+
+
 CALIBRATION_SUMMARY = LakeTable(
     "calibration_summary",
     "The study's error in one number per candidate and group, beside what a perfect forecast would show.",

@@ -74,14 +74,19 @@ def seal(lake: Lake, model: str, forecast: pd.DataFrame) -> pa.Table:
 def require_sealed(lake: Lake, model: str, week: str, forecast_weeks: Iterable[str]) -> None:
     """Refuse to look at an outcome whose forecast is not sealed.
 
-    A candidate of whose forecast weeks none has published prefixes cannot be forecast, and its outcome is free.
+    A candidate of whose forecast weeks none has published prefixes (or labels, where retention has deleted the prefixes)
+    cannot be forecast, and its outcome is free.
 
     Raises:
         RegistryError: the candidate has no sealed forecast, or it was edited.
     """
     if lake.manifest(REGISTERED_FORECASTS, {"model": model}) is not None:
         verified_forecast(lake, model)
-    elif any(lake.manifest(DEIDENTIFIED_PREFIXES, {"week": before}) is not None for before in forecast_weeks):
+    elif any(
+        lake.manifest(DEIDENTIFIED_PREFIXES, {"week": before}) is not None
+        or lake.manifest(GRADED_LABELS, {"week": before, "model": model}) is not None
+        for before in forecast_weeks
+    ):
         raise RegistryError(
             f"production_labels[week={week}]: this week has traffic of {model}, whose forecast is not sealed; materialise "
             f"registered_forecasts[model={model}] first, so that the forecast is made before its outcome is graded"

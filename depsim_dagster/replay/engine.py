@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from depsim_dagster.errors import EndpointError
+from depsim_dagster.replay.claims import Subject
 from depsim_dagster.replay.endpoints import Endpoint, fatal_problem, open_client, unreachable
 from depsim_dagster.replay.exchange import Reply, exchange
 from depsim_dagster.replay.journal import Journal
@@ -40,10 +41,11 @@ SKIPS_PER_TURN = 1000
 
 @dataclass(frozen=True)
 class ModelCall:
-    """One chat request and the id under which its answer is kept (`requests.request_id`)."""
+    """One chat request, the id under which its answer is kept (`requests.request_id`), and for whom it is made."""
 
     request_id: str
     body: Mapping[str, Any]
+    subject: Subject | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ class _Run:
         skipped = 0
         for call in self._calls:
             self._requested += 1
+            if call.subject is not None:
+                self._journal.claim(call.request_id, call.subject)
             if call.request_id not in self._taken:
                 self._taken.add(call.request_id)
                 return call

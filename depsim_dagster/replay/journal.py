@@ -5,7 +5,7 @@ and renamed, so a reader sees all of it or none of it, whatever kills the writer
 none older than FLUSH_SECONDS, are in memory only: with the calls in flight, that is what a SIGKILL can cost.
 Any number of processes may write to one directory; `alone` has those that make calls take turns, so that no
 answer is paid for twice. It is a store of answers by request id, not a table of the
-lake: assets copy from it.
+lake: assets copy from it. Beside the answers stand the claims (claims.py): for whom each was asked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import fcntl
 import os
 import threading
 import time
-import uuid
 from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -26,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from depsim_dagster.errors import LakeError
+from depsim_dagster.replay.claims import Claims, Subject, write_segment
 from depsim_dagster.replay.outcomes import FAILED, NOT_A_COMPLETION, Outcome
 
 FLUSH_ROWS = 256
@@ -34,6 +34,7 @@ FLUSH_SECONDS = 1.0
 # another.
 ABANDONED_AFTER_S = 3600.0
 TURN_POLL_S = 0.1
+LONGEST_CLAIMS = 20_000  # claims in memory while every answer is known already and nothing else is written
 
 JOURNAL_SCHEMA = pa.schema(
     [
@@ -65,6 +66,7 @@ class Journal:
         self._lock = threading.Lock()
         self._buffer: list[Outcome] = []
         self._oldest = 0.0
+        self._claims = Claims(self.directory)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -75,6 +77,16 @@ class Journal:
     def buffered(self) -> int:
         """Answers that are not on disk yet."""
         return len(self._buffer)
+
+    def claim(self, request_id: str, subject: Subject) -> None:
+        """Note for whom a request is made, whether or not its answer is here already.
+
+        It is on disk before the answer, and after `flush`. Raises LakeError when it cannot be written.
+        """
+        with self._lock:
+            self._claims.add(request_id, subject)
+            if self._claims.buffered >= LONGEST_CLAIMS:
+                self._write_claims()
 
     def append(self, outcome: Outcome) -> bool:
         """Take one outcome; flush when FLUSH_ROWS are buffered or the oldest is FLUSH_SECONDS old.
@@ -88,8 +100,9 @@ class Journal:
             return self._write() if len(self._buffer) >= FLUSH_ROWS or self._seconds_left() <= 0 else False
 
     def flush(self) -> bool:
-        """Put every buffered answer on disk now. Returns whether there was one."""
+        """Put every buffered answer and claim on disk now. Returns whether there was an answer."""
         with self._lock:
+            self._write_claims()
             return self._write()
 
     def flush_if_due(self) -> bool:
@@ -156,29 +169,31 @@ class Journal:
             return False
         rows = [vars(outcome) for outcome in self._buffer]
         table = pa.Table.from_pylist(rows, JOURNAL_SCHEMA)
-        name = uuid.uuid4().hex
-        temporary, segment = self.directory / f".{name}.tmp", self.directory / f"{name}.parquet"
+        self._write_claims()
         try:
-            with open(temporary, "xb") as file:
-                pq.write_table(table, file, compression="zstd", write_page_checksum=True)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, segment)
-            _sync_directory(self.directory)
+            write_segment(self.directory, table)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
-            reason = error.strerror or type(error).__name__
-            raise LakeError(
-                f"response journal {self.directory}: a segment cannot be written ({reason}); "
-                f"{len(rows)} answers are not on disk. Make room or restore write access and run again: only "
-                "unanswered calls are sent"
-            ) from None
+            raise self._unwritable(error, len(rows)) from None
         # Only now: an interrupt before this line has the rows written twice, and readers take one of them.
         self._buffer = []
         return True
 
+    def _write_claims(self) -> None:
+        try:
+            self._claims.flush()
+        except OSError as error:
+            raise self._unwritable(error, len(self._buffer)) from None
+
+    def _unwritable(self, error: OSError, answers: int) -> LakeError:
+        reason = error.strerror or type(error).__name__
+        return LakeError(
+            f"response journal {self.directory}: a segment cannot be written ({reason}); "
+            f"{answers} answers are not on disk. Make room or restore write access and run again: only "
+            "unanswered calls are sent"
+        )
+
     def _remove_abandoned(self) -> None:
-        for temporary in self.directory.glob(".*.tmp"):
+        for temporary in (*self.directory.glob(".*.tmp"), *self._claims.directory.glob(".*.tmp")):
             try:
                 if time.time() - temporary.stat().st_mtime > ABANDONED_AFTER_S:
                     temporary.unlink()
@@ -265,15 +280,3 @@ def _read(segment: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
             f"response journal: segment {segment} cannot be read ({type(error).__name__}). Restore it from a "
             f"backup, or delete it: the calls whose answers it held (at most {FLUSH_ROWS}) are sent again"
         ) from None
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename durable. Some systems cannot open a directory; there the rename alone has to do."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,8 +7,8 @@ so that one answer is never counted twice.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,19 +18,33 @@ import pyarrow as pa
 from depsim_dagster.config import DeploymentConfig, StudyConfig
 from depsim_dagster.errors import LakeError, TrafficError
 from depsim_dagster.lake import partition_label
+from depsim_dagster.replay.claims import Subject
 from depsim_dagster.replay.endpoints import Endpoint
 from depsim_dagster.replay.engine import CallStatistics, ModelCall, complete_calls
 from depsim_dagster.replay.journal import Journal
 from depsim_dagster.replay.requests import CHAT_PATH, chat_request, request_id
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
+from depsim_dagster.traffic.prefix_sources import (
+    BASELINE_SOURCES,
+    CHALLENGING_PROMPTS,
+    DEPLOYMENT_TRAFFIC,
+    EXTERNAL_CORPUS,
+)
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 # Weeks of a study get disjoint ranges of seeds, below 2^31, which every server takes.
-SEEDS_PER_WEEK = 100_000
+SEEDS_PER_WEEK = 1_000_000
 LARGEST_SEED = 2**31
 FIRST_MONDAY = dt.date(2000, 1, 3)
 
-PREFIX_COLUMNS = ["turn_id", "deployment", "prefix", "tools"]
+# Within a week each source draws from a range of its own: one that a study adds later changes no draw of the others.
+SAMPLES = {
+    DEPLOYMENT_TRAFFIC: range(600_000),
+    CHALLENGING_PROMPTS: range(600_000, 800_000),
+    EXTERNAL_CORPUS: range(800_000, SEEDS_PER_WEEK),
+}
+
+PREFIX_COLUMNS = ["turn_id", "user_id", "deployment", "prefix_source", "prefix", "tools"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,7 @@ def regenerate(
 ) -> Replayed:
     """Regenerate the target turn of every prefix that `model` is simulated on (METHOD.md: X→Y, and Y→Y).
 
+    Prefixes of another source than the deployments' traffic are replayed by every model that the week simulates.
     `prefixes` are batches of DEIDENTIFIED_PREFIXES with PREFIX_COLUMNS. Only ids are held in memory.
     """
     deployment = study.deployment(model)
@@ -69,21 +84,41 @@ def _calls(
     endpoint: Endpoint,
     asked: list[tuple[str, str, int, str]],
 ) -> Iterator[ModelCall]:
-    replayed = study.replayed_deployments(deployment.model)
-    repeats: Counter[str] = Counter()
+    replayed = _replayed(study, week, deployment.model)
+    drawn: set[tuple[str, int]] = set()
     for batch in prefixes:
         for row in batch.to_pylist():
-            if row["deployment"] not in replayed:
+            source = row["prefix_source"]
+            if (source, row["deployment"]) not in replayed:
                 continue
             body = _body(study, week, deployment, row, endpoint)
             identity = request_id(endpoint.name, CHAT_PATH, body, 0)
             for index in range(study.replay.completions_per_prefix):
-                sample = repeats[identity]
-                repeats[identity] += 1
+                sample = _sample(SAMPLES[source], row["turn_id"], index, identity, drawn)
                 seeded = {**body, "seed": _seed(study, week, sample)}
-                call = ModelCall(request_id(endpoint.name, CHAT_PATH, seeded, sample), seeded)
+                subject = Subject(week, row["turn_id"], row["user_id"])
+                call = ModelCall(request_id(endpoint.name, CHAT_PATH, seeded, sample), seeded, subject)
                 asked.append((row["turn_id"], row["deployment"], index, call.request_id))
                 yield call
+
+
+def _replayed(study: StudyConfig, week: str, model: str) -> frozenset[tuple[str, str]]:
+    """(prefix source, deployment) of the prefixes that `model` is simulated on in this week."""
+    pairs = {(DEPLOYMENT_TRAFFIC, deployment) for deployment in study.replayed_deployments(model)}
+    if model in study.simulated_models(dt.date.fromisoformat(week)):
+        pairs |= {(source, source) for source in BASELINE_SOURCES}
+    return frozenset(pairs)
+
+
+def _sample(samples: range, turn_id: str, index: int, identity: str, drawn: set[tuple[str, int]]) -> int:
+    """Which of the possible draws on an equal prefix this one is. It hangs on the turn, so that nobody else's answer
+    is asked for again when a turn leaves the sample; where two turns meet, the later one takes the next that is free.
+    """
+    place = int.from_bytes(hashlib.sha256(f"{turn_id}#{index}".encode()).digest()[:8]) % len(samples)
+    while (identity, samples[place]) in drawn:
+        place = (place + 1) % len(samples)
+    drawn.add((identity, samples[place]))
+    return samples[place]
 
 
 def _seed(study: StudyConfig, week: str, sample: int) -> int:

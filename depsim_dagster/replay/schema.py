@@ -13,7 +13,11 @@ REGENERATED_COMPLETIONS = LakeTable(
         [
             field("week", pa.string(), "Monday of the prefix's week (UTC)"),
             field("model", pa.string(), "the model that was replayed"),
-            field("deployment", pa.string(), "the deployment from whose traffic the prefix is"),
+            field(
+                "deployment",
+                pa.string(),
+                "the deployment from whose traffic the prefix is, or the prefix source",
+            ),
             field("turn_id", pa.string(), "the prefix"),
             field("completion_index", pa.int32(), "which of the prefix's completions, from 0"),
             field("request_id", pa.string(), "SHA-256 of everything that determines the answer"),

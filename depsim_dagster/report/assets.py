@@ -3,12 +3,11 @@
 import dagster as dg
 
 from depsim_dagster.marts.dbt_build import MARTS
+from depsim_dagster.marts.warehouse import WAREHOUSE as WAREHOUSE
 from depsim_dagster.marts.warehouse import write_warehouse
 from depsim_dagster.report.content import report_content
+from depsim_dagster.report.study_report import REPORT as REPORT
 from depsim_dagster.report.study_report import write_report
-
-WAREHOUSE = "warehouse.duckdb"
-REPORT = "report.html"
 
 
 def report_assets() -> list[dg.AssetsDefinition]:
@@ -17,14 +16,14 @@ def report_assets() -> list[dg.AssetsDefinition]:
     @dg.asset(
         deps=list(MARTS),
         group_name="report",
-        description="One DuckDB file for people: the three marts and the tables of numbers behind them, no text.",
+        description="One DuckDB file for people: the marts and the tables of numbers behind them, no text.",
         kinds={"duckdb"},
         required_resource_keys={"study"},
     )
     def warehouse(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         study = context.resources.study.study
         path = study.config.path(WAREHOUSE)
-        rows = write_warehouse(study.lake, path)
+        rows = write_warehouse(study.lake, path, study.config.privacy.k_anonymity)
         return dg.MaterializeResult(
             metadata={
                 "file": dg.MetadataValue.path(str(path.resolve())),

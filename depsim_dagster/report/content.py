@@ -1,4 +1,4 @@
-"""What the report shows, read from the lake and the marts. No text table is opened."""
+"""What the report shows, read from the lake and the marts. No text is read."""
 
 from __future__ import annotations
 
@@ -7,34 +7,45 @@ import datetime as dt
 import pandas as pd
 import pyarrow.parquet as pq
 
-from depsim_dagster.duckdb_sql import connect, read_parquet
+from depsim_dagster.config import StudyConfig
+from depsim_dagster.config_sections import ConsentConfig
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
-from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.lake_files import MARTS_DIRECTORY
-from depsim_dagster.registry.schema import CALIBRATION_SUMMARY, POST_RELEASE_CALIBRATION, REGISTERED_FORECASTS
+from depsim_dagster.privacy.aggregates import published_aggregate
+from depsim_dagster.registry.schema import (
+    BASELINE_CALIBRATION,
+    CALIBRATION_SUMMARY,
+    POST_RELEASE_CALIBRATION,
+    REGISTERED_FORECASTS,
+)
+from depsim_dagster.report.quality_content import gate_marks, quality_content
 from depsim_dagster.report.report_content import ReportContent
 from depsim_dagster.study import Study
+from depsim_dagster.traffic.prefix_sources import BASELINE_SOURCES
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
 
 def report_content(study: Study) -> ReportContent:
     """Everything published so far in this study's lake."""
+    forecasts = published_rows(study, REGISTERED_FORECASTS)
     return ReportContent(
         study=study.config.name,
         generated_at=dt.datetime.now(dt.UTC),
         sandbox=study.config.sandbox,
         calibration=published_rows(study, POST_RELEASE_CALIBRATION),
         summary=published_rows(study, CALIBRATION_SUMMARY),
-        forecasts=published_rows(study, REGISTERED_FORECASTS),
+        forecasts=forecasts,
+        baselines=published_rows(study, BASELINE_CALIBRATION),
         rates_by_week=_concatenated(
-            published_rows(study, RATE_ESTIMATES), published_rows(study, OBSERVED_RATES)
+            _published_aggregate(study, RATE_ESTIMATES), _published_aggregate(study, OBSERVED_RATES)
         ),
-        funnel=published_rows(study, SAMPLING_FUNNEL).rename(columns={"position": "order"}),
+        funnel=_published_aggregate(study, SAMPLING_FUNNEL).rename(columns={"position": "order"}),
+        k_anonymity=study.config.privacy.k_anonymity,
         marts=mart_rows(study),
         measurement_stack=_stack_summary(study),
-        data_quality=_label_statuses(study),
+        data_quality=quality_content(study, forecasts),
         gates=_gates(study),
     )
 
@@ -44,6 +55,10 @@ def published_rows(study: Study, table: LakeTable) -> pd.DataFrame:
     return _concatenated(
         *(study.lake.read(table, manifest.partition).to_pandas() for manifest in study.lake.published(table))
     )
+
+
+def _published_aggregate(study: Study, table: LakeTable) -> pd.DataFrame:
+    return published_aggregate(table.name, published_rows(study, table), study.config.privacy.k_anonymity)
 
 
 def mart_rows(study: Study) -> dict[str, pd.DataFrame]:
@@ -57,18 +72,9 @@ def _concatenated(*frames: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 
 
-def _label_statuses(study: Study) -> pd.DataFrame:
-    files = [file for table in (GRADED_LABELS, PRODUCTION_LABELS) for file in study.lake.files(table)]
-    if not files:
-        return pd.DataFrame()
-    # In DuckDB: label tables grow with turns × categories.
-    query = f"select source, model, status, count(*) as labels from {read_parquet(files)} group by all order by all"
-    return connect().execute(query).df()
-
-
 def _stack_summary(study: Study) -> dict[str, object]:
     config, stack = study.config, study.stack
-    return {
+    summary = {
         "hash": study.stack_hash,
         "taxonomy": f"{study.taxonomy.version} ({len(study.taxonomy.categories)} categories)",
         "graders": ", ".join(
@@ -76,32 +82,93 @@ def _stack_summary(study: Study) -> dict[str, object]:
             for name, grader in sorted(config.grading.graders.items())
         ),
         "grader prompt": stack["grader_prompt"]["version"],
-        "de-identification": config.deidentification.engine
-        + (f" ({config.deidentification.reason})" if config.deidentification.reason else ""),
-        "consent": config.traffic.consent.public_corpus or f"ledger, scope {config.traffic.consent.scope}",
-        "sampling": f"{config.sampling.turns_per_week or 'all eligible'} turns a week",
+        **_privacy_summary(study),
+        "sampling": _sampling_text(config),
         "environment": f"temperature {config.replay.temperature:g}, "
         f"{config.replay.completions_per_prefix} completion(s) a prefix",
         "windows": f"{config.windows.forecast_weeks} forecast week(s), "
         f"{config.windows.observation_weeks} observation week(s)",
     }
+    for source in BASELINE_SOURCES:
+        settings = getattr(config.traffic, source)
+        if settings is not None:
+            summary[source.replace("_", " ")] = (
+                f"{settings.prompts_per_week or 'all'} prompts a week, format {settings.format}, consent: "
+                f"{_consent_text(settings.consent)}"
+            )
+    return summary
+
+
+def _privacy_summary(study: Study) -> dict[str, object]:
+    settings, privacy = study.config.deidentification, study.config.privacy
+    detectors = ", ".join(
+        f"{detector.kind}{f' {detector.model}' if detector.model else ''}" for detector in settings.detectors
+    )
+    return {
+        "de-identification": f"engine {settings.engine}{f' ({settings.reason})' if settings.reason else ''}, "
+        f"version {study.stack['deidentification']['version']}",
+        "surrogates": settings.surrogates,
+        "further detectors": detectors or "none",
+        "consent": _consent_text(study.config.traffic.consent),
+        "planted details": f"{privacy.canaries_per_type} of each type in each week",
+        "retention of text": f"{privacy.retention_days} days" if privacy.retention_days else "not limited",
+    }
+
+
+def _consent_text(consent: ConsentConfig) -> str:
+    if consent.public_corpus is not None:
+        return f"public corpus: {consent.public_corpus}"
+    grants = (
+        f"; grants recorded later count: {consent.retroactive_grants}" if consent.retroactive_grants else ""
+    )
+    return f"ledger, scope {consent.scope}{grants}"
+
+
+def _sampling_text(config: StudyConfig) -> str:
+    sampling = config.sampling
+    parts = [f"{sampling.turns_per_week or 'all eligible'} turns a week"]
+    if sampling.one_turn_per_conversation:
+        parts.append("one turn a conversation")
+    if sampling.turns_per_user is not None:
+        parts.append(f"at most {sampling.turns_per_user} of one user")
+    if sampling.strata is not None:
+        parts.append(f"strata by {', '.join(sampling.strata.by)}, at least {sampling.strata.minimum} of each")
+    parts.append(
+        f"near copies: {sampling.duplicates.near} from similarity {sampling.duplicates.similarity:g}"
+    )
+    return "; ".join(parts)
 
 
 def _gates(study: Study) -> list[dict[str, object]]:
     """One row per week and suite. A sampled week whose prefixes were never published was refused by a gate, or is not
-    through them yet: it has no mark, and is shown as not passed.
+    through them yet: it has no mark, and is shown as not passed. So is one that readers would refuse today, with the
+    reason.
     """
-    passed = {
-        manifest.partition["week"]: manifest.marks for manifest in study.lake.published(DEIDENTIFIED_PREFIXES)
+    passed = dict(gate_marks(study))
+    purged = {
+        each.partition["week"]: each.purged_at[:10] for each in study.lake.all_purged(DEIDENTIFIED_PREFIXES)
+    }
+    objections = {
+        manifest.partition["week"]: study.lake.objection(DEIDENTIFIED_PREFIXES, manifest)
+        for manifest in study.lake.published(DEIDENTIFIED_PREFIXES)
     }
     sampled = {manifest.partition["week"] for manifest in study.lake.published(SAMPLED_TRAFFIC)}
     rows: list[dict[str, object]] = []
     for week in sorted(sampled | set(passed)):
+        notes = [f"text purged on {purged[week]}"] if week in purged else []
+        objection = objections.get(week)
+        notes += [f"refused now: {objection}"] if objection is not None else []
         rows += [
-            {"week": week, "suite": mark.suite, "success": True, "suite_version": mark.suite_version}
+            {
+                "week": week,
+                "suite": mark.suite,
+                "success": objection is None,
+                "suite_version": mark.suite_version,
+                "note": "; ".join([f"{len(mark.waivers)} overridden"] * bool(mark.waivers) + notes),
+            }
             for mark in passed.get(week, ())
         ]
         if week not in passed:
             suites = ", ".join(DEIDENTIFIED_PREFIXES.gates)
-            rows.append({"week": week, "suite": suites, "success": False, "suite_version": ""})
+            rows.append({"week": week, "suite": suites, "success": False, "suite_version": "", "note": ""})
     return rows

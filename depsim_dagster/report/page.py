@@ -4,7 +4,6 @@ names of categories and models included, is treated as hostile text. Not here: f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from importlib import resources
@@ -12,9 +11,18 @@ from importlib import resources
 import pandas as pd
 
 from depsim_dagster.report.plain_rows import Row, plain, records, visible
+from depsim_dagster.report.plain_tables import mart_tables
+from depsim_dagster.report.quality_tables import (
+    changes_text,
+    funnels,
+    override_table,
+    quality_tables,
+    source_title,
+)
 from depsim_dagster.report.report_content import GROUP_TITLES, SANDBOX_LABEL, SANDBOX_SHORT, ReportContent
 from depsim_dagster.report.value_text import (
     ABSENT,
+    WITHHELD,
     arrow_text,
     count_text,
     direction_text,
@@ -25,6 +33,7 @@ from depsim_dagster.report.value_text import (
     times_text,
 )
 from depsim_dagster.report.verdict import candidates, missing_text, summaries, verdict
+from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 
 
 def render_report(content: ReportContent) -> str:
@@ -50,9 +59,17 @@ def render_report(content: ReportContent) -> str:
     )
     source = resources.files("depsim_dagster.report").joinpath("template.html.j2").read_text(encoding="utf-8")
     sandbox = content.shows_sandbox
-    groups, weekly, summary = candidates(content), records(content.rates_by_week), summaries(content)
+    groups, summary = candidates(content), summaries(content)
+    weekly = [
+        row
+        for row in records(content.rates_by_week)
+        if row.get("prefix_source", DEPLOYMENT_TRAFFIC) == DEPLOYMENT_TRAFFIC
+    ]
+    changed, baselines = changes_text(content.data_quality), _baselines(content)
+    quality = quality_tables(content.data_quality, content.funnel)
     sections = [
         _section(index, rows, summary.get(model), sandbox)
+        | {"changed": changed.get(model, []), "baselines": baselines.get(model, {})}
         for index, (model, rows) in enumerate(groups.items(), start=1)
     ]
     levels = {row["level"] for row in records(content.forecasts) if row.get("level") is not None}
@@ -73,9 +90,12 @@ def render_report(content: ReportContent) -> str:
         trend=Markup(weekly_trend_figure(weekly, figure_id="fig-trend", label=tag))
         if len({row.get("week") for row in weekly}) >= 3
         else "",
-        funnel=_funnel(content.funnel),
-        marts=[_table(str(n).replace("_", " "), f) for n, f in content.marts.items()],
-        quality=_quality(content.data_quality),
+        funnels=funnels(content.funnel),
+        marts=[table for name, frame in content.marts.items() for table in mart_tables(str(name), frame)],
+        quality=quality,
+        quality_withheld=any(WITHHELD in cell for table in quality for row in table["rows"] for cell in row),
+        outcomes_known=len(content.data_quality.outcomes) > 0,
+        overrides=override_table(content.data_quality),
         gates=[plain(gate) for gate in content.gates],
         stack=[
             (str(key), generic_cell({"v": plain(value)}, "v"))
@@ -132,6 +152,20 @@ def _section(index: int, rows: list[Row], summary: Row | None, sandbox: bool) ->
     }
 
 
+def _baselines(content: ReportContent) -> dict[str, dict[str, list[Row]]]:
+    """By candidate and title of the prefix source, its rows with the rates as text."""
+    found: dict[str, dict[str, list[Row]]] = {}
+    for row in records(content.baselines):
+        shown = row | {
+            "baseline": rate_cell(row, "baseline"),
+            "predecessor": rate_cell(row, "predecessor"),
+            "observed": rate_cell(row, "observed"),
+        }
+        by_source = found.setdefault(str(row["model"]), {})
+        by_source.setdefault(source_title(row["prefix_source"]), []).append(_Missing(shown))
+    return found
+
+
 class _Missing(dict):
     """A row whose absent columns read as None, so that an older table still renders under StrictUndefined."""
 
@@ -149,55 +183,6 @@ def _time(value: object) -> pd.Timestamp:
     return pd.to_datetime(
         value, utc=True, errors="coerce"
     )  # NaT compares as False: an unreadable time proves nothing
-
-
-def _table(title: str, frame: pd.DataFrame) -> Row:
-    rows, columns = records(frame), [str(column) for column in frame.columns]
-    numeric = [
-        all(isinstance(row[c], (int, float, type(None))) and not isinstance(row[c], bool) for row in rows)
-        for c in columns
-    ]
-    cells = [[generic_cell(row, column) for column in columns] for row in rows]
-    return {
-        "title": title,
-        "columns": [(c.replace("_", " "), n) for c, n in zip(columns, numeric, strict=True)],
-        "rows": cells,
-    }
-
-
-def _quality(quality: Mapping[str, object] | pd.DataFrame) -> Row | None:
-    if not isinstance(quality, pd.DataFrame):
-        quality = pd.DataFrame({"status": list(quality), "outcomes": list(quality.values())})
-    return _table("Outcomes by status", quality) if len(quality) else None
-
-
-def _funnel(frame: pd.DataFrame) -> Row | None:
-    """Turns that each rule took (the last rows: what is left), with the share of all, and each week's."""
-    rows = records(frame)
-    if not rows:
-        return None
-    order: dict[str, tuple] = {}
-    weeks = sorted({str(row["week"]) for row in rows})
-    counts: dict[str, dict[str, int]] = {}
-    for position, row in enumerate(rows):
-        rule, step = str(row["rule"]), row.get("order")
-        order.setdefault(rule, (step is None, step if step is not None else position))
-        week = counts.setdefault(rule, {})
-        week[str(row["week"])] = week.get(str(row["week"]), 0) + (row.get("turns") or 0)
-    rules = sorted(counts, key=lambda rule: order[rule])
-    every = sum(sum(week.values()) for week in counts.values())
-    return {
-        "weeks": weeks,
-        "rules": [
-            {
-                "rule": rule,
-                "total": sum(counts[rule].values()),
-                "share": sum(counts[rule].values()) / every if every else None,
-                "by_week": {week: counts[rule].get(week) for week in weeks},
-            }
-            for rule in rules
-        ],
-    }
 
 
 def _hashes(content: ReportContent, column: str) -> set[str]:

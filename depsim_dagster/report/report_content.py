@@ -18,15 +18,42 @@ GROUP_TITLES = {"disallowed_content": "Disallowed content", "misalignment": "Mis
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class DataQuality:
+    """What happened to the records and texts before they were counted. None means "not known", an empty table "none".
+
+    outcomes: labels by status, as {status: count} or as any table.
+    files: format, files, records, rejected, conversations, user_turns, malformed_turns.
+    rejected: reason, field, records, files.
+    replaced: week, prefix_source, turns, turns_with_details, details_replaced, residual_details, attachments_dropped,
+    suppressed; details: type, details_replaced, suppressed.
+    canaries: type, planted, found, recall, weeks.
+    overrides: rows of overrides_in_force; erasures: rows of erasure_receipts.
+    sample_changes: candidate, part, weeks, turns_removed, changed_at: what of a forecast or its outcome lost turns after
+    it was sealed or scored.
+    """
+
+    outcomes: Mapping[str, object] | pd.DataFrame = field(default_factory=dict)
+    files: pd.DataFrame | None = None
+    rejected: pd.DataFrame | None = None
+    replaced: pd.DataFrame | None = None
+    details: pd.DataFrame | None = None
+    canaries: pd.DataFrame | None = None
+    overrides: pd.DataFrame | None = None
+    erasures: pd.DataFrame | None = None
+    sample_changes: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ReportContent:
     """Everything that the page shows. An empty table or mapping means "absent" and is said so on the page.
 
     calibration: `post_release_calibration` rows of all candidates; summary: `calibration_summary` rows (a candidate
     without one has no median, tail or noise floor); forecasts: `registered_forecasts` rows (a
-    candidate without calibration rows is shown as sealed, not yet observed); rates_by_week: `rate_estimates`
-    and `observed_rates` rows together; funnel: week, rule, turns, order, where the turns that each rule
-    excluded and those that are left add up to the traffic; marts: name to any table; data_quality: missing
-    outcomes as {status: count} or as any table; gates: mappings with week, suite, success, suite_version.
+    candidate without calibration rows is shown as sealed, not yet observed); baselines: `baseline_calibration` rows;
+    rates_by_week: `rate_estimates` and `observed_rates` rows together; funnel: week, prefix_source, rule, turns, order,
+    where the turns that each rule excluded and those that are left add up to the source's turns; marts: name to any
+    table; gates: mappings with week, suite, success, suite_version, note. A row whose `suppressed` is true has its
+    numbers withheld, because they rest on fewer than `k_anonymity` users or would give such a number away.
     """
 
     study: str
@@ -35,15 +62,17 @@ class ReportContent:
     calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
     summary: pd.DataFrame = field(default_factory=pd.DataFrame)
     forecasts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    baselines: pd.DataFrame = field(default_factory=pd.DataFrame)
     rates_by_week: pd.DataFrame = field(default_factory=pd.DataFrame)
     funnel: pd.DataFrame = field(default_factory=pd.DataFrame)
     marts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     measurement_stack: Mapping[str, object] = field(default_factory=dict)
-    data_quality: Mapping[str, object] | pd.DataFrame = field(default_factory=dict)
+    data_quality: DataQuality = field(default_factory=DataQuality)
+    k_anonymity: int | None = None
     gates: Sequence[Mapping[str, object]] = ()
 
     @property
     def shows_sandbox(self) -> bool:
         """True when the flag is set or any row says so: a forgotten flag must not drop the label."""
-        frames = (self.calibration, self.summary, self.forecasts, self.rates_by_week)
+        frames = (self.calibration, self.summary, self.forecasts, self.baselines, self.rates_by_week)
         return self.sandbox or any(row.get("sandbox") is True for frame in frames for row in records(frame))

@@ -1,10 +1,11 @@
 """One study as one self-contained HTML page, with the same numbers as JSON beside it.
 
 It summarises and formats tables that are already scored; it computes no interval, score or forecast (that is
-`estimation`), and it reads no lake (that is `content`).
+`estimation`), and it reads no lake (that is `content` and `quality_content`).
 
     report_content, plain_rows   what is shown, as rows of plain values
     value_text, verdict          numbers as words, and a candidate in a few of them
+    plain_tables, quality_tables any table, a mart that fits a page, and those on traffic, gates and data quality
     figures, page, terminal      SVG, HTML, and the table in the terminal
 """
 
@@ -13,7 +14,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pandas as pd
@@ -24,12 +26,14 @@ from depsim_dagster.report.plain_rows import plain, records
 from depsim_dagster.report.report_content import SANDBOX_LABEL, ReportContent
 from depsim_dagster.report.verdict import candidates, summaries, verdict
 
-SCHEMA_VERSION = "1"
+REPORT = "report.html"  # beside the study file
+# 2: rates and funnel by prefix source, baselines; data_quality is a mapping of tables (DataQuality).
+SCHEMA_VERSION = "2"
 
 
 def report_json(content: ReportContent) -> str:
     """The page's numbers as strict JSON (NaN becomes null), keys sorted, rows in table order."""
-    quality, summary = content.data_quality, summaries(content)
+    summary = summaries(content)
     document = {
         "schema_version": SCHEMA_VERSION,
         "study": content.study,
@@ -42,14 +46,23 @@ def report_json(content: ReportContent) -> str:
         "calibration": records(content.calibration),
         "calibration_summary": records(content.summary),
         "forecasts": records(content.forecasts),
+        "baselines": records(content.baselines),
         "rates_by_week": records(content.rates_by_week),
         "funnel": records(content.funnel),
+        "k_anonymity": content.k_anonymity,
         "marts": {str(name): records(frame) for name, frame in content.marts.items()},
         "measurement_stack": plain(content.measurement_stack),
-        "data_quality": records(quality) if isinstance(quality, pd.DataFrame) else plain(quality),
+        "data_quality": {
+            part.name: _plain_table(getattr(content.data_quality, part.name))
+            for part in fields(content.data_quality)
+        },
         "gates": [plain(gate) for gate in content.gates],
     }
     return json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _plain_table(table: Mapping[str, object] | pd.DataFrame | None) -> object:
+    return records(table) if isinstance(table, pd.DataFrame) else plain(table)
 
 
 def write_report(content: ReportContent, path: str | Path) -> Path:

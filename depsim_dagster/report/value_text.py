@@ -8,6 +8,8 @@ import math
 from depsim_dagster.report.plain_rows import Row
 
 ABSENT = "–"
+# A number that rests on fewer users than may be published, or that would give away one that does.
+WITHHELD = "withheld"
 
 
 def number_text(value: float | None) -> str:
@@ -69,7 +71,7 @@ def generic_cell(row: Row, column: str) -> str:
     """Any table's cell as text; a zero rate per 100k is shown through the row's upper limit, never as 0."""
     value = row.get(column)
     if value is None:
-        return ABSENT
+        return WITHHELD if row.get("suppressed") else ABSENT
     if isinstance(value, bool):
         return "✓ yes" if value else "✗ no"
     if column.endswith("per_100k") and value == 0 and not {"lower", "upper"} & set(column.split("_")):

@@ -8,6 +8,7 @@ import dagster as dg
 from depsim_dagster.asset_metadata import markdown, partition_metadata, table_metadata
 from depsim_dagster.errors import text_free
 from depsim_dagster.partitions import StudyPartitions
+from depsim_dagster.traffic.rejected import rejected_by_reason
 from depsim_dagster.traffic.sampling import sample_week
 from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
@@ -35,13 +36,18 @@ def traffic_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     def sample_traffic(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         study, week = context.resources.study.study, context.partition_key
         with text_free(f"sampled_traffic[week={week}]"):
-            sample = sample_week(study.config, dt.date.fromisoformat(week))
+            sample = sample_week(study.config, study.lake, dt.date.fromisoformat(week))
             sampled = study.lake.write(SAMPLED_TRAFFIC, {"week": week}, sample.rows)
             funnel = study.lake.write(SAMPLING_FUNNEL, {"week": week}, sample.funnel)
-        steps = markdown(sample.funnel.select(["rule", "turns"]).to_pandas())
+            rejected = rejected_by_reason(study.config, study.lake)
+        steps = markdown(sample.funnel.select(["prefix_source", "rule", "turns", "users"]).to_pandas())
         published = {
             SAMPLED_TRAFFIC.name: partition_metadata(sampled, study.config.sandbox)
-            | {"eligible_turns": sample.eligible},
+            | {
+                "eligible_turns": sample.eligible,
+                "rejected_records": markdown(rejected, ["prefix_source", "reason", "field", "records"]),
+                "unreadable_consent": markdown(sample.unreadable_consent.items(), ["problem", "rows"]),
+            },
             SAMPLING_FUNNEL.name: partition_metadata(funnel, study.config.sandbox),
         }
         for name, metadata in published.items():

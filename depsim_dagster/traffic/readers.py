@@ -1,81 +1,91 @@
-"""Readers: a log format in, one DuckDB relation of conversations (schema.CONVERSATIONS) out.
+"""Readers: a log file in, its records out one by one, each a conversation or rejected with a reason.
 
-A reader defines a view named `conversations`; DuckDB streams the files when the sample is drawn, so memory does not
-grow with the logs. What is not here: eligibility and sampling, which are the same for every format.
+Nothing here knows of weeks, consent or samples, and no record outlives its turn: memory does not grow with the logs.
 """
 
 from __future__ import annotations
 
-import duckdb
-import pyarrow as pa
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
-from depsim_dagster.config import StudyConfig
-from depsim_dagster.duckdb_sql import identifier, read_parquet
 from depsim_dagster.errors import TrafficError
-from depsim_dagster.traffic.log_files import first_unreadable, matching_files, parquet_files
-from depsim_dagster.traffic.recorded_answers import define_recorded_conversations
-from depsim_dagster.traffic.schema import CONSENT_LEDGER, CONVERSATIONS
+from depsim_dagster.traffic.formats import read_record
+from depsim_dagster.traffic.formats.draft import ReadSettings
+from depsim_dagster.traffic.json_records import BOM, RawRecord, is_document, json_document, json_lines
+from depsim_dagster.traffic.log_streams import BLOCK, PARQUET_MAGIC, LogFile
+from depsim_dagster.traffic.parquet_records import parquet_records
+from depsim_dagster.traffic.records import Conversation, Refused, Rejected, parse_json
 
-LEDGER = "traffic.consent.ledger"
-_SQL_TYPES = {
-    pa.string(): "varchar",
-    pa.bool_(): "boolean",
-    pa.int32(): "integer",
-    pa.timestamp("us", tz="UTC"): "timestamptz",
-}
+Kind = Literal["parquet", "lines", "document"]
 
 
-def define_conversations(connection: duckdb.DuckDBPyConnection, study: StudyConfig) -> None:
-    """Define the view `conversations` over the study's logs.
+class ReadRecord(NamedTuple):
+    """A record with its position in the file (from 0), the line on which it begins (from 1; None in Parquet), and what
+    became of it."""
+
+    record: int
+    line: int | None
+    outcome: Conversation | Rejected
+
+
+def kind_of(log: LogFile) -> Kind:
+    """What a log file is by its content; its ending decides only where the content leaves it open.
 
     Raises:
-        TrafficError: no file matches, a file is damaged, a column is missing, of another type or null where it may not
-            be; the message names the file.
+        TrafficError: it is called Parquet and is neither that nor JSON.
     """
-    if study.traffic.format == "depsim":
-        # A record that lacks something else is counted in the funnel; without these it belongs to no week.
-        needed = ("conversation_id", "messages")
-        files = parquet_files(connection, study, study.traffic.paths, "traffic.paths", CONVERSATIONS, needed)
-        connection.execute(
-            f"create view conversations as select {_columns(CONVERSATIONS)} from {read_parquet(files)}"
+    stream = log.stream()
+    start = b""
+    while len(start) < BLOCK and (block := stream.read(BLOCK - len(start))):
+        start += block
+    if start.startswith(PARQUET_MAGIC):
+        return "parquet"
+    endings = [ending.lower() for ending in log.path.suffixes[-2:]]
+    visible = start.removeprefix(BOM).lstrip()[:1]
+    if ".parquet" in endings and visible not in (b"{", b"["):
+        raise TrafficError(
+            f"{log.name}: not a readable Parquet file; export it again or take it out of the logs"
         )
-    else:
-        assert study.traffic.recorded is not None  # StudyConfig demands it for this format
-        define_recorded_conversations(connection, study, study.traffic.recorded)
+    ending = next((ending for ending in endings if ending in (".json", ".jsonl", ".ndjson")), "")
+    return "document" if is_document(start, len(start) < BLOCK, ending) else "lines"
 
 
-def define_consent(connection: duckdb.DuckDBPyConnection, study: StudyConfig) -> None:
-    """Define the view `consent` over the study's consent ledger (schema.CONSENT_LEDGER).
+def read_records(
+    log: LogFile, kind: Kind, settings: ReadSettings, only: Sequence[int] | None = None
+) -> Iterator[ReadRecord]:
+    """The records of a log file, or those at the sorted positions `only`.
 
     Raises:
-        TrafficError: as `define_conversations`.
+        TrafficError: the file is damaged as a whole.
     """
-    assert study.traffic.consent.ledger is not None
-    needed = tuple(column.name for column in CONSENT_LEDGER if not column.nullable)
-    ledger = (study.traffic.consent.ledger,)
-    files = parquet_files(connection, study, ledger, LEDGER, CONSENT_LEDGER, needed)
-    connection.execute(f"create view consent as select {_columns(CONSENT_LEDGER)} from {read_parquet(files)}")
+    if kind == "parquet":
+        for place, row in parquet_records(log, settings, only):
+            outcome = row if isinstance(row, Rejected) else read_record(row, settings)
+            yield ReadRecord(place, None, outcome)
+        return
+    raw_records = (json_document if kind == "document" else json_lines)(log.stream())
+    if only is None:
+        for place, raw in enumerate(raw_records):
+            yield ReadRecord(place, raw.line, _outcome(raw, settings))
+        return
+    wanted = iter(only)
+    next_wanted = next(wanted, None)
+    for place, raw in enumerate(raw_records):
+        if next_wanted is None:
+            return
+        if place == next_wanted:
+            yield ReadRecord(place, raw.line, _outcome(raw, settings))
+            next_wanted = next(wanted, None)
 
 
-def unreadable(connection: duckdb.DuckDBPyConnection, study: StudyConfig, error: Exception) -> TrafficError:
-    """What to say when a query over the logs failed: the file that cannot be read, never DuckDB's own message."""
-    files = []
-    if study.traffic.format == "depsim":
-        files += matching_files(study, study.traffic.paths, "traffic.paths")
-    if study.traffic.consent.ledger is not None:
-        files += matching_files(study, (study.traffic.consent.ledger,), LEDGER)
-    culprit = first_unreadable(connection, files) or study.file
-    return TrafficError(f"{culprit}: the traffic cannot be read ({type(error).__name__}); export it again")
-
-
-def _columns(schema: pa.Schema) -> str:
-    return ", ".join(f"{identifier(f.name)}::{_sql_type(f.type)} as {identifier(f.name)}" for f in schema)
-
-
-def _sql_type(type_: pa.DataType) -> str:
-    """The type of a column in the view: files may differ in width, and a column without values has any type."""
-    if pa.types.is_list(type_):
-        return f"{_sql_type(type_.value_type)}[]"
-    if pa.types.is_struct(type_):
-        return f"struct({', '.join(f'{identifier(part.name)} {_sql_type(part.type)}' for part in type_)})"
-    return _SQL_TYPES[type_]
+def _outcome(raw: RawRecord, settings: ReadSettings) -> Conversation | Rejected:
+    if raw.raw is None:
+        return Rejected("too_large")
+    try:
+        value = parse_json(raw.raw)
+    except Refused as refused:
+        reason = refused.rejected.reason
+        return (
+            Rejected("truncated") if raw.cut and reason in ("not_json", "invalid_utf8") else refused.rejected
+        )
+    return read_record(value, settings)

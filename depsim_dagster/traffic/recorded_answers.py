@@ -1,4 +1,4 @@
-"""Tables of (prompt, model, answer), as published beside a paper: read as they are, or as traffic of deployments.
+"""Tables of (prompt, model, answer), as published beside a paper, read as they are.
 
 Every value is read as text, verbatim: a guessed type would rewrite an answer that looks like a date or a number.
 """
@@ -56,59 +56,6 @@ def recorded_answers(
         f"select *, case when starts_with({model}, {prefix}) then substr({model}, length({prefix}) + 1) else {model} end "
         f"as model_name from ({' union all '.join(selects)})"
     )
-
-
-def define_recorded_conversations(
-    connection: duckdb.DuckDBPyConnection, study: StudyConfig, source: RecordedAnswers
-) -> None:
-    """Recorded answers as single-turn traffic of retrospective deployments.
-
-    A hash of the prompt splits the prompts in two halves. Answers of a deployment to the `before` half become its
-    traffic in the forecast window of its successor, answers to the `after` half its traffic in its own observation
-    window: forecast and observation are different samples, and a candidate's answers to the `before` half appear only
-    in the replay.
-    """
-    windows = []
-    for deployment in study.deployments:
-        successors = [
-            candidate for candidate in study.candidates if candidate.predecessor == deployment.model
-        ]
-        before = study.forecast_weeks(successors[0].model) if successors else ()
-        for half, weeks in (("before", before), ("after", study.observation_weeks(deployment.model))):
-            windows += [(deployment.model, half, place, len(weeks), week) for place, week in enumerate(weeks)]
-    rows = ", ".join(
-        f"({literal(model)}, {literal(half)}, {place}, {count}, timestamptz '{week} 00:00:00+00')"
-        for model, half, place, count, week in windows
-    )
-    attributes = list(source.columns.attributes)
-    answers = recorded_answers(connection, study, source, attributes, "traffic.recorded")
-    pairs = ", ".join(f"{literal(name)}, {identifier(name)}" for name in attributes)
-    prompt, answer = identifier(source.columns.prompt), identifier(source.columns.answer)
-    connection.execute(f"""
-        create view conversations as
-        with answers as (
-            select *, sha256({literal(f"{study.seed}:")} || {prompt}) as prompt_hash,
-                   row_number() over (partition by model_name, {prompt} order by {answer}, json_object({pairs})) as copy
-            from ({answers})
-        ),
-        windows(model, half, place, weeks, week) as (values {rows or "(null, null, 0, 1, null::timestamptz)"}),
-        placed as (
-            select answers.*, week + to_minutes(('0x' || substr(prompt_hash, 11, 8))::bigint % 10080) as sent_at
-            from answers join windows
-              on windows.model = answers.model_name
-             and windows.half = case when prompt_hash < '8' then 'before' else 'after' end
-             and windows.place = ('0x' || substr(prompt_hash, 2, 8))::bigint % windows.weeks
-        )
-        select prompt_hash || ':' || model_name || ':' || copy as conversation_id,
-               cast(null as varchar) as user_id, model_name as model, cast(null as varchar) as language,
-               'chat' as surface, 'consumer' as account_class, false as temporary, cast(null as varchar) as tools,
-               {f"json_object({pairs})::varchar" if pairs else "cast(null as varchar)"} as attributes,
-               [{{'role': 'user', 'content': {prompt}, 'reasoning': cast(null as varchar), 'tool_calls': cast(null as varchar),
-                  'tool_call_id': cast(null as varchar), 'name': cast(null as varchar), 'created_at': sent_at, 'attachments': 0}},
-                {{'role': 'assistant', 'content': {answer}, 'reasoning': null, 'tool_calls': null,
-                  'tool_call_id': null, 'name': null, 'created_at': sent_at, 'attachments': 0}}] as messages
-        from placed
-    """)
 
 
 def _table_reader(connection: duckdb.DuckDBPyConnection, file: Path) -> tuple[str, list[str]]:

@@ -72,6 +72,7 @@ def turn() -> Callable[..., TargetTurn]:
             "week": WEEK,
             "model": "m1",
             "deployment": "m1",
+            "prefix_source": "deployment_traffic",
             "source": "simulated",
             "turn_id": turn_id,
             "completion_index": 0,

@@ -52,6 +52,7 @@ def test_a_model_labels_every_category_in_one_call(study, server, turn):
         "week": "2026-01-05",
         "model": "m1",
         "deployment": "m1",
+        "prefix_source": "deployment_traffic",
         "source": "simulated",
         "turn_id": "t1",
         "completion_index": 0,

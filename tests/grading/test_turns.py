@@ -7,23 +7,24 @@ import pyarrow as pa
 import pytest
 
 from depsim_dagster.errors import GateError, LakeError
-from depsim_dagster.grading.turns import production_turns, simulated_turns
+from depsim_dagster.grading.turns import answering_deployments, production_turns, simulated_turns
 from depsim_dagster.lake import GateMark, Lake
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 WEEK = "2026-01-05"
-SUITES = {"consent": "c" * 64, "privacy": "p" * 64}
+SUITES = {suite: suite[0] * 64 for suite in DEIDENTIFIED_PREFIXES.gates}
 USER = {"role": "user", "content": "Hello?"}
+KEY = b"the key of this test's lake"
 NOW = dt.datetime(2026, 1, 6, tzinfo=dt.UTC)
 
 
 @pytest.fixture
 def lake(tmp_path):
-    return Lake(tmp_path / "store", SUITES)
+    return Lake(tmp_path / "store", SUITES, KEY)
 
 
-def prefix_row(turn_id, target):
+def prefix_row(turn_id, target, **changes):
     return {
         "week": WEEK,
         "turn_id": turn_id,
@@ -40,16 +41,20 @@ def prefix_row(turn_id, target):
         "surface": "chat",
         "temporary": False,
         "has_attachment": False,
+        "has_image": False,
         "consent_granted": True,
         "consent_policy_version": "1",
         "consent_decided_at": NOW,
         "attributes": json.dumps({"n": turn_id}),
         "identifiers_replaced": 0,
+        "identifiers_by_type": [],
+        "attachments_dropped": 0,
         "residual_identifiers": 0,
         "prefix_characters": 6,
         "prefix": json.dumps([USER]),
         "target": json.dumps(target),
         "tools": None,
+        **changes,
     }
 
 
@@ -80,7 +85,8 @@ def publish_prefixes(lake, rows, suites=SUITES):
         DEIDENTIFIED_PREFIXES, {"week": WEEK}, pa.Table.from_pylist(rows, schema=DEIDENTIFIED_PREFIXES.schema)
     )
     marks = [
-        GateMark(name, version, quarantined.content, "test", str(NOW), 1) for name, version in suites.items()
+        lake.signed(quarantined, GateMark(name, version, quarantined.content, "test", str(NOW), 1))
+        for name, version in suites.items()
     ]
     lake.publish(quarantined, marks)
 
@@ -156,6 +162,25 @@ def test_production_turns_are_the_logged_messages_of_the_deployment(lake):
     assert second.turn_id == "a" and second.completion_index == 0
 
 
+def test_a_prefix_of_another_source_has_no_production_turn(lake):
+    answered = [{"role": "assistant", "content": "Hi."}]
+    other = {"prefix_source": "challenging_prompts", "deployment": "challenging_prompts"}
+    # A source that is called like a deployment is still no traffic of it.
+    corpus = {"prefix_source": "external_corpus", "deployment": "m1"}
+    publish_prefixes(
+        lake, [prefix_row("a", answered), prefix_row("b", [], **other), prefix_row("c", [], **corpus)]
+    )
+    turns = [turn for batch in production_turns(lake, WEEK) for turn in batch]
+    assert [(turn.turn_id, turn.prefix_source) for turn in turns] == [("a", "deployment_traffic")]
+    assert answering_deployments(lake, WEEK) == {"m1"}
+    publish_completions(lake, [completion_row(turn, {"content": "x"}) for turn in ("a", "b", "c")])
+    assert [turn.prefix_source for turn in simulated(lake)] == [
+        "deployment_traffic",
+        "challenging_prompts",
+        "external_corpus",
+    ]
+
+
 def test_completions_of_other_prefixes_are_refused(lake):
     publish_prefixes(lake, [prefix_row("a", [USER])])
     publish_completions(
@@ -176,7 +201,7 @@ def test_what_may_not_be_read_is_refused_by_name(lake):
     with pytest.raises(LakeError, match=r"deidentified_prefixes\[week=2026-01-05\]: not published"):
         simulated(lake)
     publish_prefixes(lake, [prefix_row("a", [USER])])
-    newer = Lake(lake.root, {**SUITES, "privacy": "q" * 64})
+    newer = Lake(lake.root, {**SUITES, "privacy": "q" * 64}, KEY)
     with pytest.raises(GateError, match=r"deidentified_prefixes\[week=2026-01-05\]: refused.*`privacy`"):
         simulated(newer)
     with pytest.raises(GateError, match=r"refused.*`privacy`"):

@@ -85,9 +85,26 @@ def forecast_row(candidate: str, category: str, group: str, **changes: Any) -> d
 
 def rate_row(week: str, model: str, deployment: str, category: str, k: int) -> dict[str, Any]:
     return {
-        "week": week, "model": model, "deployment": deployment, "category": category, "k": k, "n": 1000,
-        "stack_hash": "stack-1", "sandbox": True,
+        "week": week, "model": model, "deployment": deployment, "prefix_source": "deployment_traffic",
+        "category": category, "k": k, "n": 1000, "clusters": 800, "stack_hash": "stack-1", "sandbox": True,
     }  # fmt: skip
+
+
+def baseline_row(scored: tuple, prefix_source: str, **changes: Any) -> dict[str, Any]:
+    """What a prefix source would have forecast beside `scored`: nine times off and in the wrong direction."""
+    row = calibration_row(scored)
+    taken = (
+        "model", "category", "comparable", "moved", "sme", "log_score", "direction_correct", "stack_hash",
+        "forecast_hash", "kind", "sandbox",
+    )  # fmt: skip
+    return {
+        **{name: row[name] for name in taken},
+        "prefix_source": prefix_source,
+        "baseline_sme": 9.0,
+        "baseline_log_score": 8.0,
+        "baseline_direction_correct": False,
+        **changes,
+    }
 
 
 def forecast_rows() -> list[dict[str, Any]]:

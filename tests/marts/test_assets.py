@@ -21,7 +21,13 @@ def materialize(marts, lake, selection=None, raise_on_error=True):
 
     sources = [
         dagster.AssetSpec(name, partitions_def=dagster.StaticPartitionsDefinition(["v2", "v3"]))
-        for name in ("registered_forecasts", "post_release_calibration", "rate_estimates", "observed_rates")
+        for name in (
+            "registered_forecasts",
+            "post_release_calibration",
+            "baseline_calibration",
+            "rate_estimates",
+            "observed_rates",
+        )  # fmt: skip
     ]
     sources.append(dagster.AssetSpec("calibration_summary"))
     with dagster.DagsterInstance.ephemeral() as instance:
@@ -42,10 +48,13 @@ def test_lineage_groups_kinds_and_schemas(marts):
     assert deps == {
         "stg_registered_forecasts": ["calibration_summary", "registered_forecasts"],
         "stg_post_release_calibration": ["calibration_summary", "post_release_calibration"],
+        "stg_baseline_calibration": ["baseline_calibration", "calibration_summary"],
         "stg_rate_estimates": ["calibration_summary", "rate_estimates"],
         "stg_observed_rates": ["calibration_summary", "observed_rates"],
         "int_scored_categories": ["stg_post_release_calibration"],
         "int_direction_calls": ["int_scored_categories"],
+        "int_baseline_scores": ["int_scored_categories", "stg_baseline_calibration"],
+        "baseline_comparison": ["int_baseline_scores"],
         "stg_calibration_summary": ["calibration_summary"],
         "rate_calibration": ["int_scored_categories", "stg_calibration_summary"],
         "directional_accuracy": ["int_direction_calls"],
@@ -69,7 +78,7 @@ def test_materialisation_carries_rows_preview_and_checks(marts, lake):
     assert result.success
     by_name = {event.asset_key.path[-1]: event.materialization.metadata for event in
                result.get_asset_materialization_events()}  # fmt: skip
-    assert len(by_name) == 10
+    assert len(by_name) == 13
     assert by_name["taxonomy_coverage"]["dagster/row_count"].value == 3
     assert "| v2 | v1 | retrospective | stack-1 |" in by_name["taxonomy_coverage"]["preview"].value
     assert len(by_name["rate_calibration"]["preview"].value.splitlines()) == 2 + 10
@@ -123,7 +132,7 @@ def test_definitions_load_without_a_warning(manifest_cache, tmp_path):
         [sys.executable, "-c", LOAD], cwd=tmp_path, text=True, capture_output=True, timeout=60,
         env={**os.environ, "DEPSIM_CACHE_DIR": str(manifest_cache), "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
-    assert (run.returncode, run.stdout, run.stderr) == (0, "10\n", "")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "13\n", "")
     assert list(tmp_path.iterdir()) == []
 
 

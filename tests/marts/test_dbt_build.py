@@ -15,7 +15,15 @@ from depsim_dagster.marts.dbt_build import MARTS, MartsError, build_marts, lake_
 from depsim_dagster.marts.project import dbt_project_dir
 from depsim_dagster.registry.schema import CALIBRATION_SUMMARY
 
-from .literal_lake import SCORED, calibration_row, forecast_row, small_lake, summary_of
+from .literal_lake import (
+    SCORED,
+    baseline_row,
+    calibration_row,
+    forecast_row,
+    rate_row,
+    small_lake,
+    summary_of,
+)
 
 
 def rows_of(file: Path, *grain: str) -> dict[tuple, dict]:
@@ -114,6 +122,53 @@ def test_taxonomy_coverage(built):
     assert (v3["production_weeks"], v3["novel_other_production_weeks"]) == (3, 2)
     assert v3["unforeseen_category_names"] == [], "novel_other is counted apart"
     assert (v4["scored"], v4["observed_n"], v4["novel_behaviour_found"]) == (False, None, None)
+
+
+def test_without_further_prefix_sources_the_forecast_is_compared_with_no_change(built):
+    rows = rows_of(built.files["baseline_comparison"], "candidate", "baseline", "filter")
+    assert set(rows) == {
+        (candidate, "previous_production", chosen)
+        for candidate in ("v2", "v3", "all")
+        for chosen in ("moved", "comparable", "all")
+    }
+    row = rows["v2", "previous_production", "all"]
+    # the two pairs below ten events have no baseline score (NaN)
+    assert (row["categories"], row["log_scored"], row["forecast_better"]) == (4, 2, 2)
+    assert (row["log_score_mean"], row["baseline_log_score_mean"]) == (3.0, 4.0)
+    assert (row["called"], row["correct"], row["baseline_called"]) == (2, 1, 0)
+
+
+def test_a_prefix_source_is_compared_with_the_forecast(lake):
+    rows = [baseline_row(scored, "challenging_prompts") for scored in SCORED[:4]]
+    lake.publish("baseline_calibration", "model=v2", rows)
+    built = build_marts(lake_tables(lake), lake.root / "marts")
+    found = rows_of(built.files["baseline_comparison"], "candidate", "baseline", "filter")
+    row = found["v2", "challenging_prompts", "comparable"]
+    assert (row["categories"], row["log_scored"], row["forecast_better"]) == (2, 2, 2)
+    assert (row["log_score_mean"], row["baseline_log_score_mean"]) == (3.0, 8.0)
+    assert row["sme_mean"] == pytest.approx(math.sqrt(21.5 / 10.5)) and row[
+        "baseline_sme_mean"
+    ] == pytest.approx(9)
+    assert (row["called"], row["correct"], row["baseline_called"], row["baseline_correct"]) == (2, 1, 2, 0)
+    assert ("v3", "challenging_prompts", "all") not in found
+    without = small_lake(lake.root.parent / "without")
+    same = build_marts(lake_tables(without), without.root / "marts")
+    for mart in ("rate_calibration", "directional_accuracy", "taxonomy_coverage"):
+        assert parquet.read_table(built.files[mart]).equals(parquet.read_table(same.files[mart])), mart
+
+
+def test_a_baseline_beside_another_forecast_fails(lake):
+    rows = [baseline_row(SCORED[0], "external_corpus", forecast_hash="older")]
+    lake.publish("baseline_calibration", "model=v2", rows)
+    with pytest.raises(MartsError, match="baselines_are_beside_the_scored_forecast"):
+        build_marts(lake_tables(lake), lake.root / "marts")
+
+
+def test_rates_on_other_prefix_sources_are_no_weeks_of_the_simulation(lake):
+    other = rate_row("2026-02-16", "v2", "v1", "hate", 5) | {"prefix_source": "external_corpus"}
+    lake.publish("rate_estimates", "week=2026-02-16/model=v2", [other])
+    built = build_marts(lake_tables(lake), lake.root / "marts")
+    assert rows_of(built.files["taxonomy_coverage"], "candidate")[("v2",)]["simulated_weeks"] == 2
 
 
 def test_weekly_tables_may_be_absent(lake):
@@ -282,6 +337,7 @@ def test_two_processes_build_at_once_and_write_nothing_beside_the_project(lake, 
             "taxonomy_coverage": 3,
             "directional_accuracy": 18,
             "rate_calibration": 11,
+            "baseline_comparison": 9,
         }
     assert sorted(project.rglob("*")) == before
     assert sorted(file.name for file in (lake.root / "marts").iterdir()) == sorted(

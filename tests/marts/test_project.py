@@ -40,7 +40,7 @@ def test_the_manifest_is_parsed_once_and_describes_every_column(manifest_cache):
     assert [file.name for file in manifest_cache.iterdir()] == [manifest.name]
     content = json.loads(manifest.read_text())
     models = [node for node in content["nodes"].values() if node["resource_type"] == "model"]
-    assert len(models) == 10
+    assert len(models) == 13
     for model in models:
         assert model["description"], model["name"]
         assert all(column["description"] for column in model["columns"].values()), model["name"]
@@ -71,7 +71,7 @@ def test_the_project_is_found_in_a_wheel_layout_and_its_absence_is_explained(tmp
     package = Path(depsim_dagster.__file__).parent
     site = tmp_path / "site"
     ignored = shutil.ignore_patterns("__pycache__")
-    for part in ("__init__.py", "errors.py", "project_files.py"):
+    for part in ("__init__.py", "cache_directory.py", "errors.py", "project_files.py"):
         (site / "depsim_dagster").mkdir(parents=True, exist_ok=True)
         shutil.copy(package / part, site / "depsim_dagster" / part)
     shutil.copytree(package / "marts", site / "depsim_dagster" / "marts", ignore=ignored)

@@ -10,6 +10,8 @@ from depsim_dagster.errors import LakeError
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.warehouse import WarehouseError, write_warehouse
 
+from .literal_lake import rate_row
+
 SECRET = "a conversation that must stay in the lake"
 
 
@@ -24,7 +26,7 @@ def built_lake(lake, marts_of_lake):
     lake.publish(
         "graded_labels",
         "week=2026-01-05/model=v2",
-        [{"week": "2026-01-05", "turn_id": "t1", "flagged": None}],
+        [{"week": "2026-01-05", "turn_id": "t1", "flagged": None, "user_id": "pseudonym of a person"}],
     )
     return lake
 
@@ -36,7 +38,7 @@ def tables(path):
 
 def test_marts_and_numbers_are_in_it_and_text_is_not(built_lake, tmp_path):
     path = tmp_path / "people" / "it's the warehouse.duckdb"
-    rows = write_warehouse(built_lake, path)
+    rows = write_warehouse(built_lake, path, 5)
     assert tables(path) == set(rows) == {
         *MARTS, "registered_forecasts", "post_release_calibration", "rate_estimates", "observed_rates",
         "graded_labels", "calibration_summary",
@@ -56,24 +58,50 @@ def test_marts_and_numbers_are_in_it_and_text_is_not(built_lake, tmp_path):
         assert "ratio >= 1" in comment
 
 
+def test_no_account_and_no_aggregate_of_few_users_is_in_it(built_lake, tmp_path):
+    funnel = [
+        {"week": "2026-01-05", "prefix_source": source, "rule": rule, "turns": turns, "users": users}
+        for source, rule, turns, users in (
+            ("deployment_traffic", "employee", 9, 2),
+            ("deployment_traffic", "api", 40, 30),
+            ("deployment_traffic", "sampled", 900, 700),
+            ("external_corpus", "sampled", 80, 80),
+        )
+    ]
+    built_lake.publish("sampling_funnel", "week=2026-01-05", funnel)
+    few = rate_row("2026-01-26", "v2", "v1", "hate", 3) | {"n": 7, "clusters": 4}
+    built_lake.publish("rate_estimates", "week=2026-01-26/model=v2", [few])
+    path = tmp_path / "warehouse.duckdb"
+    rows = write_warehouse(built_lake, path, 5)
+    assert (rows["sampling_funnel"], rows["rate_estimates"]) == (4, 4)
+    assert b"pseudonym of a person" not in path.read_bytes()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        shown = connection.execute("select rule, turns from sampling_funnel where suppressed").fetchall()
+        # The next smallest count goes too, or the total would give the one away.
+        assert sorted(shown) == [("api", None), ("employee", None)]
+        rates = connection.execute("select week, k, n from rate_estimates where suppressed").fetchall()
+        assert rates == [("2026-01-26", None, None)]
+        assert "user_id" not in connection.sql("select * from graded_labels").columns
+
+
 def test_a_text_column_in_a_table_of_numbers_is_refused(built_lake, tmp_path):
     built_lake.publish("production_labels", "week=2026-01-05", [{"turn_id": "t1", "prefix": SECRET}])
     with pytest.raises(LakeError, match="production_labels has the text column") as caught:
-        write_warehouse(built_lake, tmp_path / "warehouse.duckdb")
+        write_warehouse(built_lake, tmp_path / "warehouse.duckdb", 5)
     assert SECRET not in str(caught.value)
     assert not [file for file in tmp_path.iterdir() if "warehouse" in file.name]
 
 
 def test_marts_must_be_built(lake, tmp_path):
     with pytest.raises(LakeError, match="mart taxonomy_coverage is not built"):
-        write_warehouse(lake, tmp_path / "warehouse.duckdb")
+        write_warehouse(lake, tmp_path / "warehouse.duckdb", 5)
 
 
 def test_it_replaces_the_last_one(built_lake, tmp_path):
     path = tmp_path / "warehouse.duckdb"
-    write_warehouse(built_lake, path)
+    write_warehouse(built_lake, path, 5)
     built_lake.withdraw("graded_labels")
-    assert "graded_labels" not in write_warehouse(built_lake, path)
+    assert "graded_labels" not in write_warehouse(built_lake, path, 5)
     assert "graded_labels" not in tables(path)
 
 
@@ -87,7 +115,7 @@ sys.stdin.read()
 
 def test_a_reader_elsewhere_gives_a_clear_error_and_keeps_its_file(built_lake, tmp_path):
     path = tmp_path / "warehouse.duckdb"
-    write_warehouse(built_lake, path)
+    write_warehouse(built_lake, path, 5)
     before = path.read_bytes()
     reader = subprocess.Popen(
         [sys.executable, "-c", READER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -95,24 +123,24 @@ def test_a_reader_elsewhere_gives_a_clear_error_and_keeps_its_file(built_lake, t
     try:
         assert reader.stdout.readline() == "open\n"
         with pytest.raises(WarehouseError, match="is open elsewhere: close the program"):
-            write_warehouse(built_lake, path)
+            write_warehouse(built_lake, path, 5)
     finally:
         reader.communicate("", timeout=20)
     assert path.read_bytes() == before
-    write_warehouse(built_lake, path)
+    write_warehouse(built_lake, path, 5)
 
 
 def test_a_reader_in_this_process_gives_the_same_error(built_lake, tmp_path):
     path = tmp_path / "warehouse.duckdb"
-    write_warehouse(built_lake, path)
+    write_warehouse(built_lake, path, 5)
     with duckdb.connect(str(path), read_only=True), pytest.raises(WarehouseError, match="is open elsewhere"):
-        write_warehouse(built_lake, path)
+        write_warehouse(built_lake, path, 5)
 
 
 def test_a_file_of_another_kind_is_never_replaced(built_lake, tmp_path):
     path = tmp_path / "notes.duckdb"
     path.write_text("my notes " * 1000)
     with pytest.raises(WarehouseError, match="not a DuckDB file"):
-        write_warehouse(built_lake, path)
+        write_warehouse(built_lake, path, 5)
     assert path.read_text().startswith("my notes")
     assert parquet.read_table(built_lake.root / "marts" / "rate_calibration.parquet").num_rows == 11

@@ -2,11 +2,17 @@
 
 import datetime as dt
 import json
+import re
+from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from depsim_dagster.privacy.deidentify import deidentify
+from depsim_dagster.config_sections import DeidentificationConfig
+from depsim_dagster.lake import Lake
+from depsim_dagster.privacy.deidentify import deidentify, deidentify_text
+from depsim_dagster.privacy.identifier_spans import IdentifierSpan
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 KEY = b"a key for these tests"
@@ -30,6 +36,7 @@ def turn(prefix, target=None, number=0, **more) -> dict:
         "surface": "chat",
         "temporary": False,
         "has_attachment": False,
+        "has_image": False,
         "consent_granted": True,
         "consent_policy_version": "p1",
         "consent_decided_at": MONDAY,
@@ -45,8 +52,12 @@ def batch(*turns) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(list(turns), schema=SAMPLED_TRAFFIC.schema)
 
 
-def one(prefix, target=None, engine="embedded", **more) -> dict:
-    (result,) = deidentify([batch(turn(prefix, target, **more))], KEY, engine)
+EMBEDDED = DeidentificationConfig()
+NONE = DeidentificationConfig(engine="none", reason="a test without an engine")
+
+
+def one(prefix, target=None, settings=EMBEDDED, detectors=(), **more) -> dict:
+    (result,) = deidentify([batch(turn(prefix, target, **more))], KEY, settings, detectors)
     assert result.schema.equals(DEIDENTIFIED_PREFIXES.schema)
     (row,) = result.to_pylist()
     return row
@@ -64,7 +75,7 @@ def test_it_streams_and_drops_nothing():
             pulled.append(start)
             yield batch(*[turn([user(f"mail a{i}@example.com")], number=i) for i in range(start, start + 3)])
 
-    stream = deidentify(batches(), KEY, "embedded")
+    stream = deidentify(batches(), KEY, EMBEDDED)
     assert pulled == []
     first = next(stream)
     assert pulled == [0] and first.num_rows == 3
@@ -95,7 +106,7 @@ def test_conversations_and_keys_do_not_share_surrogates():
     rows = [
         row["prefix"]
         for key in (KEY, b"another key")
-        for result in deidentify([batch(turn([user(MAIL)]), turn([user(MAIL)], number=1))], key, "embedded")
+        for result in deidentify([batch(turn([user(MAIL)]), turn([user(MAIL)], number=1))], key, EMBEDDED)
         for row in result.to_pylist()
     ]
     assert len(set(rows)) == 4
@@ -193,11 +204,198 @@ def test_code_is_untouched_to_the_byte():
 
 
 def test_without_an_engine_nothing_is_changed():
-    row = one([user(f"mail {MAIL}")], engine="none")
+    row = one([user(f"mail {MAIL}")], settings=NONE)
     assert json.loads(row["prefix"]) == [user(f"mail {MAIL}")]
     assert (row["identifiers_replaced"], row["residual_identifiers"]) == (0, 0)
 
 
 def test_an_empty_batch_is_an_empty_batch():
-    (result,) = deidentify([batch()], KEY, "embedded")
+    (result,) = deidentify([batch()], KEY, EMBEDDED)
     assert result.num_rows == 0
+
+
+# --------------------------------------------------------------------------------------------------- what texts may hold
+def test_a_number_in_json_stays_a_number():
+    card = 4111111111111111
+    attributes = json.dumps({"card": card, "n": 12, "rate": 1.50})
+    call = {
+        "id": "c",
+        "type": "function",
+        "function": {"name": "pay", "arguments": json.dumps({"card": card})},
+    }
+    row = one([user("pay"), {"role": "assistant", "content": None, "tool_calls": [call]}, user("ok", extra={"card": card})],
+              attributes=attributes)  # fmt: skip
+    numbers = [
+        json.loads(row["attributes"])["card"],
+        json.loads(json.loads(row["prefix"])[1]["tool_calls"][0]["function"]["arguments"])["card"],
+        json.loads(row["prefix"])[2]["extra"]["card"],
+    ]
+    assert all(type(number) is int and number != card and len(str(number)) == 16 for number in numbers)
+    assert len(set(numbers)) == 1 and '"rate": 1.5' in row["attributes"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        '```json\n{"to": "harriet\\u0040example.com", "note": "line\\nharriet@example.com"}\n```',
+        '```python\nTO = "harriet\\x40example.com"  # or harriet@example.com\n```',
+        'She sent {"body": "{\\"to\\": \\"harriet\\\\u0040example.com\\"}"} to me',
+    ],
+)
+def test_details_hidden_as_escapes_are_found(block):
+    row = one([user(block)])
+    (changed,) = [message["content"] for message in json.loads(row["prefix"])]
+    assert "harriet" not in changed and changed.count("\\") == block.count("\\")
+    for before, after in zip(block.split("`"), changed.split("`"), strict=True):
+        if before.startswith("json\n"):
+            assert json.loads(after[5:]).keys() == json.loads(before[5:]).keys()
+
+
+def test_windows_paths_are_read_as_they_are_written():
+    row = one([user("My name is Robert Whitcombe. See C:\\Users\\robert\\notes.txt")])
+    assert "obert\\notes" not in json.loads(row["prefix"])[0]["content"]
+
+
+def test_attachments_are_dropped_and_counted():
+    image = {"type": "image_url", "image_url": {"url": f"https://x.org/{MAIL}.png"}}
+    file = {"type": "file", "file": {"filename": "cv-harriet.pdf"}}
+    content = [{"type": "text", "text": "look"}, image, file]
+    row = one(
+        [user(content), user([image]), user("b", attachments=[file, file]), user("c", audio={"data": "AAAA"})]
+    )
+    messages = json.loads(row["prefix"])
+    assert [message["content"] for message in messages] == [[{"type": "text", "text": "look"}], "", "b", "c"]
+    assert row["attachments_dropped"] == 6 and "harriet" not in row["prefix"] and "AAAA" not in row["prefix"]
+    assert row["prefix_characters"] == len("look") + 2
+
+
+def test_files_written_into_a_text_become_the_smallest_of_their_kind():
+    payload = "iVBORw0KGgo" + "A" * 5000
+    text = f'![shot](data:image/png;base64,{payload}) and "data:application/pdf;base64,{payload}=="'
+    row = one([user(text)])
+    (changed,) = [message["content"] for message in json.loads(row["prefix"])]
+    assert payload not in changed and len(changed) < 300 and row["attachments_dropped"] == 2
+    assert (
+        changed.startswith("![shot](data:image/png;base64,iVBOR")
+        and '"data:application/pdf;base64,AA=="' in changed
+    )
+
+
+def test_a_detail_split_over_messages_of_one_author_is_replaced():
+    row = one([user("my card is 4111 1111"), {"role": "assistant", "content": "go on"}, user("1111 1111")])
+    everything = "".join(message["content"] for message in json.loads(row["prefix"]))
+    assert "4111 1111" not in everything and "1111 1111" not in everything
+
+
+def test_json_nested_ten_thousand_deep_is_one_text():
+    deep = "[" * 10_000 + f'"{MAIL}"' + "]" * 10_000
+    row = one([user("hi")], attributes=deep, tools=deep)
+    for column in ("attributes", "tools"):
+        assert MAIL not in row[column] and row[column].count("[") == 10_000
+    assert MAIL not in one([user(deep)])["prefix"]
+
+
+def test_keys_that_hold_details_stay_apart():
+    arguments = {MAIL: 1, MAIL.upper(): 2, "plain_key": 3}
+    row = one([user("x", extra=arguments)])
+    changed = json.loads(row["prefix"])[0]["extra"]
+    assert len(changed) == 3 and changed["plain_key"] == 3 and MAIL not in row["prefix"]
+
+
+# ------------------------------------------------------------------------------------------------------------- the stream
+def test_what_was_replaced_is_counted_by_type():
+    row = one([user(f"mail {MAIL} or pay with {CARD}, {CARD}")])
+    assert dict(row["identifiers_by_type"]) == {"email": 1, "card": 2} and row["identifiers_replaced"] == 3
+
+
+def test_tags_are_a_choice():
+    row = one([user(f"mail {MAIL}, card {CARD}, mail {MAIL.upper()}")],
+              settings=DeidentificationConfig(surrogates="tags"))  # fmt: skip
+    assert json.loads(row["prefix"])[0]["content"] == "mail [EMAIL_1], card [CARD_1], mail [EMAIL_1]"
+
+
+def test_further_detectors_are_asked_once_a_batch_and_what_they_find_is_replaced_everywhere():
+    asked = []
+
+    def detector(texts):
+        asked.append(list(texts))
+        return [
+            [
+                IdentifierSpan("organisation", match.start(), match.end())
+                for match in re.finditer("zorgblat", text)
+            ]
+            for text in texts
+        ]
+
+    turns = [
+        turn([user(f"the zorgblat said so {number}"), user("ZORGBLAT")], number=number) for number in range(3)
+    ]
+    (result,) = deidentify([batch(*turns)], KEY, EMBEDDED, [detector])
+    assert len(asked) == 1 and len(asked[0]) == len(set(asked[0])) == 5  # three of the users, ZORGBLAT, ok
+    for row in result.to_pylist():
+        assert "zorgblat" not in row["prefix"].lower() and dict(row["identifiers_by_type"]) == {
+            "organisation": 2
+        }
+
+
+def test_two_turns_of_a_conversation_agree_across_weeks():
+    """The later turn repeats what the earlier one held, and holds more."""
+    opening = [
+        user(f"My name is Harriet Whitcombe, {MAIL}, born 12 March 1985"),
+        {"role": "assistant", "content": "Hi Harriet"},
+    ]
+    (early,) = deidentify([batch(turn(opening[:1], opening[1:]))], KEY, EMBEDDED)
+    later = turn([*opening, user(f"I am Tom Ferris now, +49 151 12345678, card {CARD}")], week="2026-01-12")
+    (late,) = deidentify([batch(later)], KEY, EMBEDDED)
+    (one_row,), (other_row,) = early.to_pylist(), late.to_pylist()
+    assert json.loads(one_row["prefix"]) == json.loads(other_row["prefix"])[:1]
+    assert json.loads(one_row["target"]) == json.loads(other_row["prefix"])[1:2]
+
+
+def test_original_and_surrogate_never_meet_in_a_table(tmp_path):
+    """Not in the rows, nor in the metadata and the statistics that Parquet writes beside them."""
+    secrets = {"harriet@example.com", "4111 1111 1111 1111", "Whitcombe", "+49 151 12345678"}
+    turns = [
+        turn([user(f"My name is Harriet Whitcombe, {MAIL}, {CARD}, +49 151 12345678")], number=number,
+             attributes=json.dumps({"contact": MAIL}), sandbox=True)
+        for number in range(5)
+    ]  # fmt: skip
+    lake = Lake(tmp_path)
+    partition = {"week": "2026-01-05"}
+    lake.write(replace(SAMPLED_TRAFFIC, gates=()), partition, [batch(*turns)])
+    open_table = replace(DEIDENTIFIED_PREFIXES, gates=())
+    lake.write(open_table, partition, deidentify([batch(*turns)], KEY, EMBEDDED))
+    originals, published = {}, {}
+    for table, into in ((SAMPLED_TRAFFIC, originals), (DEIDENTIFIED_PREFIXES, published)):
+        (path,) = table.directory(tmp_path, partition).glob("*.parquet")
+        rows, metadata = pq.read_table(path, partitioning=None).to_pylist(), pq.read_metadata(path)
+        into["rows"] = json.dumps(rows, default=str)
+        into["rest"] = str(metadata.metadata) + "".join(
+            str(metadata.row_group(group).column(column).statistics)
+            for group in range(metadata.num_row_groups)
+            for column in range(metadata.num_columns)
+        )
+    assert all(secret in originals["rows"] for secret in secrets)
+    assert not [secret for secret in secrets if secret in published["rows"] + published["rest"]]
+    surrogates = {
+        value
+        for row in json.loads(published["rows"])
+        for value in re.findall(r"[\w.]+@[\w.]+|\+49 [\d ]+|(?:\d{4} ){3}\d{4}", row["prefix"])
+    }
+    assert len(surrogates) == 15
+    assert not [value for value in surrogates if value in originals["rows"] + originals["rest"]]
+
+
+def test_plain_text_to_plain_text():
+    text = f"My name is Harriet Whitcombe ({MAIL}). Harriet out."
+    changed = deidentify_text(text, key=KEY)
+    assert changed == deidentify_text(text, key=KEY) and "Harriet" not in changed and MAIL not in changed
+    assert (
+        changed != deidentify_text(text) and deidentify_text("nothing here", language="de") == "nothing here"
+    )
+
+
+def test_names_of_fields_are_texts_too():
+    row = one([user("My name is Harriet Whitcombe.", **{MAIL: "x", "harriet": {"harriet": 1}})])
+    (message,) = json.loads(row["prefix"])
+    assert "harriet" not in row["prefix"].lower() and len(message) == 4

@@ -46,7 +46,7 @@ def found(text: str, known=None) -> list[tuple[str, str]]:
         ("Ich wohne in Lindenstraße 12, 50674 Köln.", "street_address", "Lindenstraße 12, 50674 Köln"),
         ("J'habite au 12 rue des Tilleuls, 69003 Lyon.", "street_address", "12 rue des Tilleuls, 69003 Lyon"),
         ("Moro na Rua das Acácias 12, Curitiba.", "street_address", "Rua das Acácias 12, Curitiba"),
-        ("我住在杭州市文三路12号。", "street_address", "我住在杭州市文三路12号"),
+        ("我住在杭州市文三路12号。", "street_address", "杭州市文三路12号"),
         ("Hello, my name is Harriet Whitcombe.", "person", "Harriet Whitcombe"),
         ("Regards,\nGordon Okonkwo", "person", "Gordon Okonkwo"),
         ("Hi, this is Priya.", "person", "Priya"),
@@ -89,7 +89,7 @@ def test_details_are_found_whole(text, type_, value):
         "$1,234.56 or 1.234,56 € or 4 111 111 EUR",
         "at 1767571200000 ms, id 1234567890123456",
         "pi is 3.14159265358979323846 and 0.4111111111111111",
-        "card 4111 1111 1111 1112 has a wrong check digit",
+        "number 4111 1111 1111 1112 has a wrong check digit",
         "DE88370400440532013000 has a wrong check digit",
         'host = "127.0.0.1"; mask 255.255.255.0; any 0.0.0.0; ::1',
         "std::vector<A::B> x; a::b; ab::cd",
@@ -100,7 +100,7 @@ def test_details_are_found_whole(text, type_, value):
         "Regards,\nThe Team",
         "My name is important to me, and yours?",
         "我是学生。我是程序员，我是高中生。",
-        "I have 2 places to visit at 5 PM Dr. House is on, 3 steps in the right way",
+        "I have 2 places to visit at 5 PM and 3 steps to go the right way",
         "1 place in the world; take 2 avenue tickets",
         "Via email 24 hours a day",
         "https://example.com:8080/path?x=1",
@@ -130,30 +130,28 @@ def test_a_name_ends_at_the_end_of_its_line():
     assert found("My name is Harriet's") == [("person", "Harriet")]
 
 
-@pytest.mark.parametrize(
-    "hostile",
-    [
-        "a-" * 50_000,
-        "A-" * 50_000 + "1",
-        "1 " * 50_000,
-        "1" * 100_000,
-        "sk-" * 33_000 + "é",
-        "a.b@" * 25_000,
-        "DE89 " * 20_000,
-        "::" * 50_000,
-        "12 Rue de " * 10_000,
-        "My name is " * 9_000,
-        "Rua da Ana " * 9_000,
-        "+1 " * 33_000,
-        "a://b:" * 16_000,
-        "路" * 100_000,
-        "x@y.com " * 5_000,
-    ],
-)
-def test_no_conversation_can_stall_the_patterns(hostile):
-    started = time.perf_counter()
-    find_identifiers(hostile)
-    assert time.perf_counter() - started < 5
+HOSTILE = (
+    "a-", "A-", "1 ", "1", "sk-", "a.b@", "DE89 ", "::", "12 Rue de ", "My name is ", "Rua da Ana ", "+1 ", "a://b:", "路",
+    "x@y.com ", "Ann ", "Dr. ", "A. ", "ann at ", "one ", "password: ", "name: ", "born 1 ", "john dot ", "王伟", "김민수 ", "محمد ",
+    "1.", "(", "12 A ", "1 St ", "e\u0301", "\u200b", "аa", "@a ", "-----BEGIN PRIVATE KEY-----", "Server=a;", "account number ",
+    "name,email\n", "A\n", "AB1 ", "0x", "4111 ", "\\n", "(a) VALUES (", "last name: van ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_no_conversation_can_stall_the_recognisers(piece):
+    """Eight times the text takes about eight times as long; what grew with the square would take 64 times."""
+
+    def seconds(length: int) -> float:
+        text = (piece * (length // len(piece) + 1))[:length]
+        runs = []
+        for _ in range(3):
+            started = time.process_time()
+            find_identifiers(text)
+            runs.append(time.process_time() - started)
+        return min(runs)
+
+    assert seconds(20_000) / max(seconds(2_500), 0.005) < 30
 
 
 @pytest.mark.parametrize(

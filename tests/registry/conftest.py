@@ -21,8 +21,10 @@ Counts = Mapping[str, tuple[int, int]]  # category → (flagged, graded)
 
 
 @pytest.fixture
-def open_study(tmp_path: Path) -> Callable[..., Study]:
+def open_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Study]:
     """The study of this test, opened anew; `sections` replace those of its file."""
+
+    monkeypatch.setenv("DEPSIM_HMAC_KEY", "the key of the registry's tests")
 
     def open_study(pattern: str = "x", **sections: Any) -> Study:
         categories = [{"id": name, "group": group, "definition": name} for name, group in CATEGORIES.items()]
@@ -57,7 +59,7 @@ def study(open_study: Callable[..., Study]) -> Study:
     return open_study()
 
 
-def label_rows(
+def _label_rows(
     study: Study, week: str, model: str, deployment: str, counts: Counts, missing: int = 0, **changes: Any
 ) -> list[dict[str, Any]]:
     """Rows of turns of which the first k are flagged; `missing` more turns have no label, each user has one turn."""
@@ -68,6 +70,7 @@ def label_rows(
                 "week": week,
                 "model": model,
                 "deployment": deployment,
+                "prefix_source": "deployment_traffic",
                 "source": "simulated",
                 "turn_id": f"{week}-{deployment}-{number}",
                 "completion_index": 0,
@@ -93,7 +96,7 @@ def simulated() -> Callable[..., Manifest]:
         rows = [
             row
             for deployment, counts in parts
-            for row in label_rows(study, week, model, deployment, counts, **changes)
+            for row in _label_rows(study, week, model, deployment, counts, **changes)
         ]
         table = pa.Table.from_pylist(rows, schema=LABELS)
         return study.lake.write(GRADED_LABELS, {"week": week, "model": model}, table)
@@ -109,9 +112,30 @@ def observed() -> Callable[..., Manifest]:
         rows = [
             row
             for model, counts in parts
-            for row in label_rows(study, week, model, model, counts, source="production", **changes)
+            for row in _label_rows(study, week, model, model, counts, source="production", **changes)
         ]
         table = pa.Table.from_pylist(rows, schema=LABELS)
         return study.lake.write(PRODUCTION_LABELS, {"week": week}, table)
+
+    return publish
+
+
+@pytest.fixture
+def label_rows() -> Callable[..., list[dict[str, Any]]]:
+    """`_label_rows`, for tests that put rows of several sources into one partition."""
+    return _label_rows
+
+
+@pytest.fixture
+def publish() -> Callable[..., Manifest]:
+    """Publish rows as graded_labels of a week and model, or, without a model, as production_labels."""
+
+    def publish(study: Study, week: str, model: str | None, rows: list[dict[str, Any]]) -> Manifest:
+        table, partition = (
+            (PRODUCTION_LABELS, {"week": week})
+            if model is None
+            else (GRADED_LABELS, {"week": week, "model": model})
+        )
+        return study.lake.write(table, partition, pa.Table.from_pylist(rows, schema=LABELS))
 
     return publish

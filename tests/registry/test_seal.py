@@ -204,8 +204,16 @@ def publish_prefixes(study, week):
     study.lake.publish(
         written,
         [
-            GateMark(
-                suite, study.suite_versions[suite], written.content, "test", "2026-01-19T00:00:00+00:00", 1
+            study.lake.signed(
+                written,
+                GateMark(
+                    suite,
+                    study.suite_versions[suite],
+                    written.content,
+                    "test",
+                    "2026-01-19T00:00:00+00:00",
+                    1,
+                ),
             )
             for suite in DEIDENTIFIED_PREFIXES.gates
         ],

@@ -14,7 +14,7 @@ import yaml
 from depsim_dagster.config import StudyConfig, load_study
 from depsim_dagster.errors import TrafficError
 from depsim_dagster.lake import Lake
-from depsim_dagster.replay.regenerate import PREFIX_COLUMNS, regenerate
+from depsim_dagster.replay.regenerate import PREFIX_COLUMNS, SAMPLES, regenerate
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
@@ -59,12 +59,19 @@ def study(tmp_path) -> Callable[..., StudyConfig]:
 
 
 def prefix(
-    turn_id: str, text: str = "[ok] hi", deployment: str = "old", tools: Any = None, before: Any = ()
+    turn_id: str,
+    text: str = "[ok] hi",
+    deployment: str = "old",
+    tools: Any = None,
+    before: Any = (),
+    source: str = "deployment_traffic",
 ) -> dict[str, Any]:
     messages = [*before, {"role": "user", "content": text}]
     return {
         "turn_id": turn_id,
+        "user_id": f"user of {turn_id}",
         "deployment": deployment,
+        "prefix_source": source,
         "prefix": json.dumps(messages),
         "tools": None if tools is None else json.dumps(tools),
     }
@@ -111,6 +118,41 @@ def test_a_model_is_simulated_on_its_predecessors_traffic_and_on_its_own(replay,
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "week", "turns"),
+    [
+        ("old", WEEK, ["a", "c", "e"]),
+        ("new", WEEK, ["a", "c", "e"]),
+        # Its predecessor is not deployed yet, so nothing of this week is forecast from it.
+        ("newer", WEEK, []),
+        ("newer", "2026-02-02", ["c", "e"]),
+    ],
+)
+def test_other_prefix_sources_are_replayed_by_every_model_that_the_week_simulates(replay, model, week, turns):
+    rows = [
+        prefix("a"),
+        prefix("c", "[ok] c", "challenging_prompts", source="challenging_prompts"),
+        prefix("e", "[ok] e", "external_corpus", source="external_corpus"),
+    ]
+    _, completions = replay(rows, model, week)
+    assert [row["turn_id"] for row in completions] == turns
+
+
+def test_another_source_changes_no_draw_of_the_traffic(replay):
+    traffic = [prefix("a", "[ok] same"), prefix("b", "[ok] same")]
+    others = [
+        prefix(f"{source}{number}", "[ok] same", source, source=source)
+        for source in ("challenging_prompts", "external_corpus")
+        for number in range(2)
+    ]
+    _, alone = replay(traffic)
+    _, beside = replay([*others[:3], *traffic, *others[3:]])
+    assert [row["request_id"] for row in beside if row["turn_id"] in ("a", "b")] == [
+        row["request_id"] for row in alone
+    ]
+    assert len({row["request_id"] for row in beside}) == 6, "equal prompts of two sources are two draws"
+
+
 def test_a_row_holds_the_answer_and_where_it_came_from(replay):
     _, (row,) = replay([prefix("a")])
     assert json.loads(row.pop("completion")) == {"role": "assistant", "content": "an answer"}
@@ -140,6 +182,22 @@ def test_equal_prefixes_are_draws_of_their_own_in_one_week_and_in_two(replay, se
     assert len({row["request_id"] for row in first + second}) == server.requests == 8
     seeds = [body["seed"] for body in sent(server) if body["messages"][0]["content"] == "[ok] hi"]
     assert len(set(seeds)) == len(seeds) == 6 and all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_a_turn_that_leaves_the_sample_changes_no_draw_of_the_others(replay, server):
+    """A person is erased who asked what others asked: the others' answers are not asked for again."""
+    rows = [prefix(turn) for turn in "abcdef"]
+    _, before = replay(rows)
+    statistics, after = replay(rows[1:3] + rows[4:])
+    assert statistics.sent == 0 and server.requests == 6
+    requests = {row["turn_id"]: row["request_id"] for row in before}
+    assert {row["turn_id"]: row["request_id"] for row in after} == {turn: requests[turn] for turn in "bcef"}
+
+
+def test_turns_that_draw_the_same_number_get_answers_of_their_own(replay, server, monkeypatch):
+    monkeypatch.setitem(SAMPLES, "deployment_traffic", range(3))
+    _, completions = replay([prefix(turn) for turn in "abc"])
+    assert len({row["request_id"] for row in completions}) == server.requests == 3
 
 
 def test_k_completions_of_a_prefix(replay, study, server):

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from depsim_dagster.estimation.summary import calibration_summary
-from depsim_dagster.report.report_content import ReportContent
+from depsim_dagster.report.report_content import DataQuality, ReportContent
 
 DISALLOWED = (
     "mental_health",
@@ -44,6 +44,60 @@ MODELS = ("sandbox-v1", "sandbox-v2", "sandbox-v3", "sandbox-v4")
 WEEKS = [str(day.date()) for day in pd.date_range("2026-01-05", periods=12, freq="7D")]
 
 
+def quality() -> DataQuality:
+    """A study whose logs had bad records, whose canaries were missed twice, and that erased somebody."""
+    moment = pd.Timestamp("2026-11-22T09:30:00Z")
+    return DataQuality(
+        outcomes={"missing_completion": 41, "unscored": 12, "not_applicable": 903},
+        files=pd.DataFrame(
+            [
+                ("depsim", 12, 60_000, 31, 59_969, 171_400, 12),
+                ("openai_chat", 1, 400, 2, 398, 398, 0),
+            ],
+            columns=["format", "files", "records", "rejected", "conversations", "user_turns", "malformed_turns"],
+        ),
+        rejected=pd.DataFrame(
+            [("not_json", None, 20, 3), ("no_time", "messages.created_at", 13, 2)],
+            columns=["reason", "field", "records", "files"],
+        ),
+        replaced=pd.DataFrame(
+            [(week, "deployment_traffic", 1000, 161, 240, 0) for week in WEEKS],
+            columns=[
+                "week", "prefix_source", "turns", "turns_with_details", "details_replaced", "residual_details",
+            ],
+        ),
+        canaries=pd.DataFrame(
+            [("email", 480, 480, 1.0, 12), ("person", 480, 455, 455 / 480, 12)],
+            columns=["type", "planted", "found", "recall", "weeks"],
+        ),
+        overrides=pd.DataFrame(
+            [
+                {
+                    "week": WEEKS[2],
+                    "suite": "privacy",
+                    "expectation": "expect_column_values_to_be_between",
+                    "column": "residual_identifiers",
+                    "unexpected_rows": 1,
+                    "approved_by": "R. Viewer",
+                    "reason": "a version number that reads like an address",
+                    "checked_at": "2026-11-20T10:00:00+00:00",
+                }
+            ]
+        ),
+        erasures=pd.DataFrame(
+            [("r-1", moment, "user_request", 1, table, 1, 0, 3) for table in ("sampled_traffic", "graded_labels")],
+            columns=[
+                "receipt_id", "completed_at", "reason", "users", "table", "partitions", "partitions_removed",
+                "rows_removed",
+            ],
+        ),
+        sample_changes=pd.DataFrame(
+            [(MODELS[2], "forecast (X→Y)", [WEEKS[4]], 3, moment)],
+            columns=["candidate", "part", "weeks", "turns_removed", "changed_at"],
+        ),
+    )  # fmt: skip
+
+
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -56,6 +110,68 @@ def interval(k: int, n: int) -> tuple[float, float]:
 
 def smoothed(k: int, n: int) -> float:
     return (k + 0.5) / (n + 1)
+
+
+def baselines(scored: pd.DataFrame) -> pd.DataFrame:
+    """Rates on challenging prompts, some twenty times those of production."""
+    taken = [
+        "model", "deployment", "category", "category_group", "forecast_per_100k", "observed_k", "observed_n",
+        "observed_per_100k", "comparable", "moved", "sme", "log_score", "observed_direction", "direction_correct",
+        "stack_hash", "forecast_hash", "kind", "sandbox",
+    ]  # fmt: skip
+    k = (scored["forecast_k"] // 15).clip(upper=400).astype(int)
+    old = (scored["predecessor_sim_k"] // 15).clip(upper=400).astype(int)
+    called = np.sign(k - old)
+    right = [
+        None if not call or not seen else bool(call == seen)
+        for call, seen in zip(called, scored["observed_direction"], strict=True)
+    ]
+    return scored[taken].assign(
+        prefix_source="challenging_prompts",
+        baseline_k=k,
+        baseline_n=400,
+        baseline_per_100k=k * 250.0,
+        predecessor_k=old,
+        predecessor_n=400,
+        predecessor_per_100k=old * 250.0,
+        baseline_sme=20.0,
+        baseline_log_score=40.0,
+        baseline_direction=called,
+        baseline_direction_correct=right,
+    )
+
+
+def rate_calibration(candidates: tuple[str, ...]) -> pd.DataFrame:
+    """A mart with every column of its own."""
+    groups = ("all", "disallowed_content", "misalignment")
+    return pd.DataFrame(
+        [
+            {
+                "candidate": candidate,
+                "category_group": group,
+                "kind": "retrospective",
+                "stack_hash": digest("stack"),
+                "sandbox": True,
+                "candidates": 1,
+                "categories": 20,
+                "comparable_categories": 14,
+                "sme_median": 1.31,
+                "sme_median_noise_floor": 1.12,
+                "sme_median_noise_floor_p90": 1.27,
+                "baseline_sme_median": 1.8,
+                "sme_p90": 3.4,
+                "sme_worst": 6.1,
+                "sme_worst_category": "misrepresenting_work_completion",
+                "sme_worst_candidate": candidate,
+                "observed_in_prediction_share": 0.93,
+                "log_score_mean": 2.9,
+                "baseline_log_score_mean": 4.4,
+                "log_rate_pearson_r": 0.95 if group == "all" else None,
+            }
+            for candidate in (*candidates, "all")
+            for group in groups
+        ]
+    )
 
 
 def content(
@@ -205,23 +321,27 @@ def content(
     ]
     funnel = pd.DataFrame(
         [
-            {"week": week, "rule": rule, "turns": turns + int(rng.integers(-40, 40)), "order": i}
+            {
+                "week": week,
+                "prefix_source": "deployment_traffic",
+                "rule": rule,
+                "turns": turns + int(rng.integers(-40, 40)),
+                "order": i,
+            }
             for week in WEEKS
             for i, (rule, turns) in enumerate(rules)
+        ]
+        + [
+            {"week": week, "prefix_source": "challenging_prompts", "rule": rule, "turns": turns, "order": i}
+            for week in WEEKS
+            for i, (rule, turns) in enumerate([("near_duplicate", 8), ("not_sampled", 192), ("sampled", 200)])
         ]
     )
     scored = pd.DataFrame(calibration)
     if unobserved:
         scored = scored[scored["model"] != models[-1]].reset_index(drop=True)
     marts = {
-        "rate_calibration": pd.DataFrame(
-            {
-                "model": MODELS[1:],
-                "median_sme": [1.31, 1.42, 1.28],
-                "log_rate_pearson": [0.95, 0.91, None],
-                "categories": [14, 15, 15],
-            }
-        ),
+        "rate_calibration": rate_calibration(MODELS[1:]),
         "directional_accuracy": pd.DataFrame(
             {
                 "model": MODELS[1:],
@@ -245,6 +365,7 @@ def content(
         calibration=scored,
         summary=calibration_summary(scored, noise_draws=100),
         forecasts=pd.DataFrame(forecasts),
+        baselines=baselines(scored),
         rates_by_week=pd.DataFrame(weekly),
         funnel=funnel,
         marts=marts,
@@ -255,7 +376,7 @@ def content(
             "sampling": "uniform over eligible user turns",
             "stack_hash": stack,
         },
-        data_quality={"missing_completion": 41, "unscored": 12, "not_applicable": 903},
+        data_quality=quality(),
         gates=[
             {
                 "week": week,

@@ -9,12 +9,18 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from fake_study import CATEGORIES, MODELS, content
+from fake_study import CATEGORIES, MODELS, content, rate_calibration
 
 from depsim_dagster.errors import LakeError
 from depsim_dagster.report.page import render_report
 from depsim_dagster.report.plain_rows import visible
-from depsim_dagster.report.report_content import SANDBOX_LABEL, SANDBOX_SHORT, ReportContent
+from depsim_dagster.report.plain_tables import mart_tables
+from depsim_dagster.report.report_content import (
+    SANDBOX_LABEL,
+    SANDBOX_SHORT,
+    DataQuality,
+    ReportContent,
+)
 from depsim_dagster.report.study_report import report_json, write_report
 from depsim_dagster.report.value_text import (
     generic_cell,
@@ -93,7 +99,32 @@ def hostile() -> str:
             measurement_stack={HOSTILE: HOSTILE},
             gates=[{"week": HOSTILE, "suite": HOSTILE, "success": None}],
             marts={HOSTILE: pd.DataFrame({HOSTILE: [HOSTILE]})},
-            data_quality={HOSTILE: 1},
+            data_quality=DataQuality(
+                outcomes={HOSTILE: 1},
+                rejected=pd.DataFrame({HOSTILE: [HOSTILE]}),
+                overrides=pd.DataFrame(
+                    [
+                        dict.fromkeys(
+                            ("suite", "expectation", "column", "approved_by", "reason", "week"), HOSTILE
+                        )
+                        | {"unexpected_rows": 1}
+                    ]
+                ),
+                sample_changes=pd.DataFrame(
+                    [
+                        {
+                            "candidate": HOSTILE,
+                            "part": HOSTILE,
+                            "weeks": [HOSTILE],
+                            "turns_removed": 1,
+                            "changed_at": HOSTILE,
+                        }
+                    ]
+                ),
+            ),
+            funnel=pd.DataFrame(
+                [{"week": HOSTILE, "prefix_source": HOSTILE, "rule": HOSTILE, "turns": 3, "order": 0}]
+            ),
         )
     )
 
@@ -196,14 +227,14 @@ def test_the_funnel_adds_up_to_the_traffic_in_the_order_of_the_rules(few):
     ]
     funnel = pd.DataFrame(rows, columns=["week", "rule", "turns", "order"])
     text = render_report(dataclasses.replace(few, funnel=funnel))
-    table = text[text.index("User turns excluded") :]
+    table = text[text.index("Deployment traffic: user turns excluded") :]
     assert re.findall(
         r'>(temporary|sampled)</th><td class="num">(\d+)</td><td class="num">([\d.]+) %', table
     ) == [
         ("temporary", "50", "50.0"),
         ("sampled", "50", "50.0"),
     ]
-    assert '2026-01-12</th><td class="num">–</td><td class="num">20</td>' in table, "no row is not a zero"
+    assert 'temporary</th><td class="num">50</td><td class="num">–</td>' in table, "no row is not a zero"
 
 
 def test_a_zero_rate_in_a_mart_is_a_bound(html):
@@ -377,15 +408,17 @@ def test_json_has_the_same_numbers_and_null_for_nan(study, tmp_path):
         "calibration",
         "calibration_summary",
         "forecasts",
+        "baselines",
         "rates_by_week",
         "funnel",
+        "k_anonymity",
         "marts",
         "measurement_stack",
         "data_quality",
         "gates",
     }
     assert (
-        document["schema_version"] == "1"
+        document["schema_version"] == "2"
         and document["sandbox"] is True
         and document["label"] == SANDBOX_LABEL
     )
@@ -393,6 +426,127 @@ def test_json_has_the_same_numbers_and_null_for_nan(study, tmp_path):
     assert document["calibration"][0]["sme"] is None and document["calibration"][0]["log_score"] is None
     assert document["calibration"][1]["sme"] == frame.loc[1, "sme"]
     assert document["forecasts"][0]["forecast_weeks"] == ["2026-01-12", "2026-01-19"]
+
+
+def test_the_quality_of_the_data_is_in_the_json(study):
+    document = json.loads(report_json(study))
+    quality = document["data_quality"]
+    assert set(quality) == {part.name for part in dataclasses.fields(DataQuality)}
+    assert quality["outcomes"] == {"missing_completion": 41, "unscored": 12, "not_applicable": 903}
+    assert quality["rejected"][1] == {
+        "reason": "no_time",
+        "field": "messages.created_at",
+        "records": 13,
+        "files": 2,
+    }
+    assert quality["canaries"][1]["recall"] == pytest.approx(455 / 480)
+    assert quality["overrides"][0]["approved_by"] == "R. Viewer"
+    assert quality["details"] is None, "what is not known is not none"
+    assert {row["prefix_source"] for row in document["funnel"]} == {
+        "deployment_traffic",
+        "challenging_prompts",
+    }
+    assert len(document["baselines"]) == 3 * len(CATEGORIES)
+
+
+def test_a_changed_sample_is_said_beside_the_verdict_that_it_belongs_to(html):
+    cards = html[html.index('class="cards"') : html.index('id="read"')].split("<article")
+    assert [("Its sample has changed since" in card) for card in cards[1:]] == [False, True, False]
+    assert "3 turn(s) of 2026-02-02 were erased on 2026-11-22" in cards[2]
+
+
+def test_overrides_rejects_canaries_and_receipts_are_on_the_page(page):
+    cells = page.text_in("td")
+    for text in (
+        "privacy: expect_column_values_to_be_between(residual_identifiers)",
+        "a version number that reads like an address",
+        "messages.created_at",
+        "user_request",
+        "0.95",
+    ):
+        assert text in cells, text
+    assert "R. Viewer" in cells
+
+
+def test_nothing_to_report_is_not_the_same_as_not_known(few):
+    none = pd.DataFrame()
+    known = render_report(
+        dataclasses.replace(few, data_quality=DataQuality(rejected=none, overrides=none, erasures=none))
+    )
+    unknown = render_report(dataclasses.replace(few, data_quality=DataQuality()))
+    for text in ("No record was rejected.", "No gate was overridden.", "Nothing was erased or purged."):
+        assert text in known and text not in unknown, text
+
+
+def test_challenging_prompts_stand_beside_the_forecast(page, html):
+    assert html.count("Challenging prompts in place of the deployment") == 3
+    calls = [text for text in page.text_in("td") if re.fullmatch("[▲▼] (rise|fall) [✓✗] (right|wrong)", text)]
+    assert calls
+
+
+def test_rates_on_other_prefix_sources_are_not_in_the_weekly_trend(few):
+    other = few.rates_by_week.assign(
+        prefix_source="challenging_prompts", deployment="challenging_prompts", k=999
+    )
+    both = pd.concat([few.rates_by_week.assign(prefix_source="deployment_traffic"), other], ignore_index=True)
+    trend = lambda text: text[text.index('id="fig-trend') : text.index('id="marts"')]  # noqa: E731
+    assert trend(render_report(dataclasses.replace(few, rates_by_week=both))) == trend(render_report(few))
+
+
+def test_withheld_counts_are_neither_zero_nor_part_of_a_total(few):
+    rows = [
+        ("2026-01-05", "employee", None, True, 0),
+        ("2026-01-05", "sampled", 30, False, 1),
+        ("2026-01-12", "employee", 10, False, 0),
+        ("2026-01-12", "sampled", 60, False, 1),
+        ("2026-01-12", "image", None, True, 2),
+    ]
+    funnel = pd.DataFrame(rows, columns=["week", "rule", "turns", "suppressed", "order"])
+    text = render_report(dataclasses.replace(few, funnel=funnel, k_anonymity=5))
+    shown = re.findall(
+        r">(employee|image|sampled)</th><td class=\"num\">([^<]*)</td><td class=\"num\">([^<]*)<", text
+    )
+    assert shown == [
+        ("employee", "10 + withheld", "10.0 %"),
+        ("sampled", "90", "90.0 %"),
+        ("image", "withheld", "–"),
+        ("employee", "withheld", "10"),
+        ("sampled", "30", "60"),
+        ("image", "–", "withheld"),
+    ]
+    assert "fewer than 5 users" in text
+
+
+def test_a_wide_mart_is_turned_to_fit_a_page():
+    frame = rate_calibration(("v2", "v3"))
+    tables = mart_tables("rate_calibration", frame)
+    assert [table["title"] for table in tables] == [
+        f"rate calibration: {name}" for name in ("v2", "v3", "all")
+    ]
+    assert [name for name, _ in tables[0]["columns"]] == [
+        "Measure",
+        "all",
+        "disallowed content",
+        "misalignment",
+    ]
+    measures = {row[0]: row[1:] for row in tables[0]["rows"]}
+    assert measures["sme median"] == ["1.31"] * 3 and measures["log rate pearson r"] == ["0.95", "–", "–"]
+    assert "kind" not in measures and tables[0]["note"].startswith("kind: retrospective; stack hash: ")
+    two = mart_tables("rate_calibration", frame.assign(kind=["registered"] + ["retrospective"] * 8))
+    assert [row[1] for row in two[0]["rows"] if row[0] == "kind"] == ["registered"], (
+        "what differs is in the rows"
+    )
+
+
+def test_many_candidates_of_a_turned_mart_are_split_over_tables():
+    wide = {f"measure_{number}": 1 for number in range(12)}
+    frame = pd.DataFrame([{"candidate": f"v{number}", **wide} for number in range(14)])
+    tables = mart_tables("taxonomy_coverage", frame)
+    assert [len(table["columns"]) - 1 for table in tables] == [6, 6, 2]
+    (narrow,) = mart_tables("taxonomy_coverage", frame[["candidate", "measure_1"]])
+    assert len(narrow["rows"]) == 14
+    (unknown,) = mart_tables(HOSTILE, frame)
+    assert len(unknown["rows"]) == 14, "a table without known keys stays as it is"
 
 
 def test_a_failing_write_leaves_the_old_page(few, tmp_path):

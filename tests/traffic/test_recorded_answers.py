@@ -6,13 +6,12 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from literal_traffic import STUDY, rows_of, study_of, texts
+from literal_traffic import STUDY, rows_of, sampled, study_of, texts
 
 from depsim_dagster.duckdb_sql import connect
 from depsim_dagster.errors import TrafficError
-from depsim_dagster.traffic.readers import define_conversations
 from depsim_dagster.traffic.recorded_answers import recorded_answers
-from depsim_dagster.traffic.sampling import sample_week
+from depsim_dagster.traffic.recorded_traffic import define_recorded_conversations
 
 CANARY = "canary-64aa"
 AWKWARD = [
@@ -115,7 +114,7 @@ def test_other_column_names_and_a_file_name_with_quotes(tmp_path):
     columns = {"prompt": 'que"ry', "model": "who's", "answer": "said", "attributes": ["file"]}
     study = recorded_study(tmp_path, files=["it's *"], columns=columns)
     connection = connect()
-    define_conversations(connection, study)
+    define_recorded_conversations(connection, study, study.traffic.recorded)
     found = connection.execute("select model, attributes from conversations").fetchall()
     assert [(model, json.loads(attributes)) for model, attributes in found] in (
         [],
@@ -128,7 +127,7 @@ def test_other_column_names_and_a_file_name_with_quotes(tmp_path):
 # --------------------------------------------------------------------------------------------------------- as traffic
 def _by_half(directory) -> dict[str, set[str]]:
     connection, study = connect(), recorded_study(directory)
-    define_conversations(connection, study)
+    define_recorded_conversations(connection, study, study.traffic.recorded)
     rows = connection.execute(
         "select model, messages[1].created_at::date::varchar, conversation_id from conversations"
     ).fetchall()
@@ -144,7 +143,7 @@ def test_the_two_halves_are_disjoint_and_every_model_has_the_same_prompts(tmp_pa
     prompts = [f"prompt {i}" for i in range(200)]
     write_answers(tmp_path, "csv", [answer(p, f"{m} {p}", f"lab/{m}") for p in prompts for m in ("m1", "m2")])
     connection, study = connect(), recorded_study(tmp_path)
-    define_conversations(connection, study)
+    define_recorded_conversations(connection, study, study.traffic.recorded)
     rows = connection.execute(
         "select model, messages[1].content, min(messages[1].created_at), count(*) from conversations group by all"
     ).fetchall()
@@ -165,7 +164,7 @@ def test_a_week_is_sampled_whole_with_its_attributes(tmp_path):
     study = recorded_study(tmp_path)
     seen: dict[str, set[str]] = {"m1": set(), "m2": set()}
     for week in {*study.forecast_weeks("m2"), *study.observation_weeks("m1"), *study.observation_weeks("m2")}:
-        for row in rows_of(sample_week(study, week)):
+        for row in rows_of(sampled(study, week)):
             ((_, prompt),) = texts(row["prefix"])
             assert texts(row["target"]) == [("assistant", f"says {prompt}")]
             assert json.loads(row["attributes"]) == {"file": "answers", "label": "1"}
@@ -181,7 +180,7 @@ def test_an_answer_that_is_missing_is_counted(tmp_path):
     study = recorded_study(tmp_path)
     rules = {}
     for week in {*study.forecast_weeks("m2"), *study.observation_weeks("m1")}:
-        for row in sample_week(study, week).funnel.to_pylist():
+        for row in sampled(study, week).funnel.to_pylist():
             rules[row["rule"]] = rules.get(row["rule"], 0) + row["turns"]
     assert rules["no_assistant_turn"] == 20 and rules["sampled"] == 2
 
@@ -213,5 +212,6 @@ def test_a_bad_file_is_one_error_with_its_name(tmp_path, name, content, says):
 
 def test_no_file_names_the_key(tmp_path):
     with pytest.raises(TrafficError, match=r"traffic\.recorded\.files: nothing matches"):
-        define_conversations(connect(), recorded_study(tmp_path))
+        study = recorded_study(tmp_path)
+        define_recorded_conversations(connect(), study, study.traffic.recorded)
     assert STUDY["traffic"]["paths"], "the literal study is of the other format"

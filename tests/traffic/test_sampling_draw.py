@@ -2,27 +2,34 @@
 
 import datetime as dt
 import json
-from collections import Counter
 
-import duckdb
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from literal_traffic import (
+    HOUR,
     MONDAY,
-    WEEK,
+    STUDY,
     conversation,
     decision,
     drawn,
     exchange,
     funnel_of,
     rows_of,
+    sampled,
     study_of,
     write_consent,
     write_logs,
 )
 from scipy import stats
 
-from depsim_dagster.errors import EmptyWeekError
-from depsim_dagster.traffic.sampling import chat_messages, pseudonym, sample_week
+from depsim_dagster.config_sections import SamplingConfig
+from depsim_dagster.duckdb_sql import connect
+from depsim_dagster.errors import EmptyWeekError, TrafficError
+from depsim_dagster.traffic.draw import draw_turns
+from depsim_dagster.traffic.messages import chat_messages
+from depsim_dagster.traffic.pseudonyms import pseudonym
 
 MANY = [conversation(f"c{i:03d}", messages=exchange() * 2) for i in range(60)]
 FIRST_KEY, SECOND_KEY = "a first key that is long", "a second key that is long"
@@ -52,60 +59,103 @@ def test_the_same_seed_draws_the_same_and_another_another(tmp_path):
     assert first == again and first != other
 
 
-def test_order_and_files_do_not_matter(tmp_path):
-    whole = chosen(drawn(tmp_path, MANY, sampling=LIMIT))
-    write_logs(tmp_path, MANY[40:][::-1], "logs.parquet")
-    write_logs(tmp_path, MANY[:40], "logs-b.parquet")
-    assert chosen(drawn(tmp_path, None, sampling=LIMIT)) == whole
-
-
 def test_more_traffic_keeps_earlier_choices_among_what_still_fits(tmp_path):
     before = chosen(drawn(tmp_path, MANY[:40], sampling=LIMIT))
     write_logs(tmp_path, MANY[40:], "logs-later.parquet")
     after = chosen(drawn(tmp_path, None, sampling=LIMIT))
-    early_ids = chosen(drawn(tmp_path, None, sampling={"turns_per_week": None}, traffic=_only_first()))
+    only_first = STUDY["traffic"] | {"paths": ["logs.parquet"]}
+    early_ids = chosen(drawn(tmp_path, None, sampling={"turns_per_week": None}, traffic=only_first))
     assert after & early_ids <= before, "no early turn enters because of the later file"
     assert 0 < len(after & before) < 30
 
 
-def _only_first():
-    from literal_traffic import STUDY
+EVERY_OPTION = {
+    "turns_per_week": 12,
+    "one_turn_per_conversation": True,
+    "turns_per_user": 3,
+    "strata": {"by": ["language", "account_class"], "minimum": 2},
+    "exclude": {"enterprise": False},
+    "duplicates": {"near": "anywhere", "similarity": 0.7},
+}
+PROMPTS = [
+    "go on",
+    "write a poem about the rain in spring",
+    "write a poem about the rain in spring please",
+    "why is it so",
+]
+CONVERSATIONS = st.builds(
+    lambda name, user, language, account_class, prompts, more: conversation(
+        name,
+        user,
+        [m for prompt in prompts for m in exchange(question=f"{prompt}{more}")],
+        language=language,
+        account_class=account_class,
+    ),
+    st.sampled_from([f"c{place}" for place in range(30)]),
+    st.sampled_from(["u1", "u1", "u2", "u3", "u4", None]),
+    st.sampled_from(["en", "en", "de", None]),
+    st.sampled_from(["consumer", "enterprise", "employee", "consumer"]),
+    st.lists(st.sampled_from(PROMPTS), min_size=1, max_size=3),
+    st.sampled_from(["", "", " 1", " 2 3 4"]),
+)
 
-    return STUDY["traffic"] | {"paths": ["logs.parquet"]}
 
-
-def test_every_turn_is_as_likely_as_any_other(tmp_path):
-    """Chi-square over 300 seeds with the product's own ordering, on 40 turns of which 10 are drawn."""
-    write_logs(tmp_path, MANY[:20])
-    write_consent(tmp_path, [decision()])
-    drawn_often = Counter()
-    for seed in range(12):
-        drawn_often.update(
-            chosen(sample_week(study_of(tmp_path, seed=seed, sampling={"turns_per_week": 10}), WEEK))
+@settings(max_examples=12, deadline=None)
+@given(logs=st.lists(CONVERSATIONS, min_size=30, max_size=60), data=st.data())
+def test_files_and_order_change_nothing_and_the_funnel_adds_up(tmp_path_factory, logs, data):
+    """Conversations, some of them under one id or more than once, in any order and over any files, with every option."""
+    decisions = [decision(user) for user in ("u1", "u2", "u4")] + [decision("u4", start=MONDAY + 60 * HOUR)]
+    logs = [conversation("safe"), *logs]
+    outcomes = []
+    for files in (1, data.draw(st.integers(2, 4))):
+        directory = tmp_path_factory.mktemp("logs")
+        write_consent(directory, decisions)
+        order = data.draw(st.permutations(logs)) if files > 1 else logs
+        for place in range(files):
+            # A record of its own in each file: two files with the same bytes would be one.
+            mark = conversation(f"file-{place}", f"of-file-{place}", exchange(MONDAY - 99 * HOUR))
+            write_logs(directory, [mark, *order[place::files]], f"logs-{place}.parquet")
+        sample = sampled(study_of(directory, sampling=EVERY_OPTION))
+        rows = rows_of(sample)
+        probabilities = {row["turn_id"]: row["inclusion_probability"] for row in rows}
+        assert len(probabilities) == len(rows) == sample.sampled
+        outcomes.append((probabilities, funnel_of(sample)))
+        assert sum(funnel_of(sample).values()) == sum(
+            m["role"] == "user" for log in logs for m in log["messages"]
         )
-    assert sum(drawn_often.values()) == 120
-    # The SQL alone, for a number of seeds that the whole path would take minutes for.
-    turns = [(f"c{i:03d}", k) for i in range(20) for k in range(2)]
-    connection = duckdb.connect()
-    connection.execute("create table turns (conversation_id varchar, turn_index integer)")
-    connection.executemany("insert into turns values (?, ?)", turns)
-    counts = connection.execute(
-        """
-        select count(*) from (
-            select seed, conversation_id, turn_index, row_number() over (partition by seed order by
-                sha256(seed::varchar || ':' || conversation_id || '#' || turn_index), conversation_id, turn_index) as place
-            from turns, range(1500) as seeds(seed)
-        ) where place <= 10 group by conversation_id, turn_index
-        """
-    ).fetchall()
-    observed = [count for (count,) in counts]
-    assert len(observed) == 40
-    assert stats.chisquare(observed).pvalue > 0.001
-    assert stats.chisquare([drawn_often.get(turn, 0) for turn in _all_ids(tmp_path)]).pvalue > 0.001
+        assert sum(row["turns"] for row in sample.funnel.to_pylist()) >= sample.eligible >= sample.sampled
+    assert outcomes[0] == outcomes[1]
 
 
-def _all_ids(tmp_path) -> list[str]:
-    return sorted(chosen(sample_week(study_of(tmp_path, sampling={"turns_per_week": None}), WEEK)))
+def test_strata_that_ask_for_too_much_are_one_error(tmp_path):
+    logs = [
+        conversation(f"{language}{place}", language=language)
+        for language in ("en", "de")
+        for place in range(9)
+    ]
+    with pytest.raises(TrafficError, match=r"sampling\.strata\.minimum: 2 strata"):
+        drawn(tmp_path, logs, sampling={"turns_per_week": 10, "strata": {"by": ["language"], "minimum": 6}})
+
+
+def test_every_turn_is_as_likely_as_any_other():
+    """Chi-square over 400 seeds of the product's own draw: 10 of 40 turns."""
+    connection = connect()
+    connection.execute(
+        "create table population as select range as number, 'c' || (range // 2) as conversation_id, "
+        "(range % 2)::integer as turn_index, 'u' as account, 'eligible' as rule, 1.0::double as inclusion_probability from range(40)"
+    )
+    counts = np.zeros(40)
+    for seed in range(400):
+        connection.execute("create or replace temp table turns as from population")
+        draw_turns(connection, SamplingConfig(), str(seed), 10, None)
+        drawn_now = connection.execute("select number from turns where rule = 'sampled'").fetchnumpy()[
+            "number"
+        ]
+        assert len(drawn_now) == 10
+        counts[drawn_now] += 1
+    # Without replacement the counts vary less than multinomial ones, by the factor (40 - 10) / 39.
+    statistic = ((counts - 100) ** 2 / 100).sum() / (1 - 10 / 40) * 39 / 40
+    assert 0.001 < stats.chi2.cdf(statistic, 39) < 0.999
 
 
 # ----------------------------------------------------------------------------------------------------------- pseudonyms
@@ -147,12 +197,6 @@ def test_an_empty_week_is_one_error_with_the_funnel(tmp_path):
 def test_models_with_quotes_are_text_in_sql(tmp_path):
     logs = [conversation("a"), conversation("b", model="m1') or ('1'='1")]
     assert funnel_of(drawn(tmp_path, logs)) == {"unknown_deployment": 1, "not_sampled": 0, "sampled": 1}
-
-
-def test_batches_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("depsim_dagster.traffic.sampling.BATCH_ROWS", 7)
-    sizes = [batch.num_rows for batch in drawn(tmp_path, MANY, sampling=LIMIT).rows]
-    assert sum(sizes) == 30 and max(sizes) <= 7
 
 
 def test_chat_messages_drop_what_a_log_adds():

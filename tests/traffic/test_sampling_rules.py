@@ -14,12 +14,16 @@ from literal_traffic import (
     drawn,
     exchange,
     funnel_of,
+    lake_of,
     message,
     rows_of,
+    study_of,
     texts,
+    write_logs,
 )
 
 from depsim_dagster.errors import EmptyWeekError
+from depsim_dagster.traffic.pseudonyms import pseudonym
 
 GOOD = conversation("good")
 CALL = '[{"id": "t1", "type": "function", "function": {"name": "search", "arguments": "{}"}}]'
@@ -32,6 +36,7 @@ EXCLUDED = {
     "unknown_account_class": {"account_class": "Employee"},
     "api": {"surface": "api"},
     "attachment": {"messages": [message("user", attachments=1), message("assistant")]},
+    "image": {"messages": [message("user", images=1), message("assistant")]},
     "no_assistant_turn": {"messages": [message("user")]},
     "empty_prefix": {"messages": [message("user", content=None), message("assistant")]},
     "malformed_record": {"attributes": "{not json"},
@@ -43,6 +48,7 @@ SWITCHES = {
     "enterprise": {"account_class": "enterprise"},
     "api": {"surface": "api"},
     "attachments": EXCLUDED["attachment"],
+    "images": EXCLUDED["image"],
 }
 
 
@@ -59,7 +65,7 @@ def test_the_funnel_adds_up_to_the_user_turns_of_the_week(tmp_path):
     sample = drawn(tmp_path, logs, sampling={"turns_per_week": 5})
     funnel = funnel_of(sample)
     user_turns = sum(m["role"] == "user" for log in logs for m in log["messages"])
-    assert sum(funnel.values()) == user_turns == 23
+    assert sum(funnel.values()) == user_turns == 24
     assert funnel == dict.fromkeys(EXCLUDED, 1) | {"not_sampled": 7, "sampled": 5}
     assert sample.funnel.column("position").to_pylist() == list(range(len(funnel)))
     assert (sample.eligible, sample.sampled) == (12, 5)
@@ -83,11 +89,24 @@ def test_an_unknown_class_counts_only_where_a_class_is_excluded(tmp_path):
     assert sample.sampled == 1
 
 
-@pytest.mark.parametrize("column", ["account_class", "surface", "temporary"])
-def test_a_record_that_does_not_say_what_it_is_is_not_used(tmp_path, column):
-    exclude = dict.fromkeys(SWITCHES, False)
-    sample = drawn(tmp_path, [GOOD, conversation("bad", **{column: None})], sampling={"exclude": exclude})
-    assert funnel_of(sample)["malformed_record"] == 1
+@pytest.mark.parametrize(
+    ("column", "rule"),
+    [
+        ("account_class", "unknown_account_class"),
+        ("surface", "unknown_surface"),
+        ("temporary", "unknown_temporary"),
+    ],
+)
+def test_a_record_that_does_not_say_what_it_is_is_used_only_where_that_does_not_matter(
+    tmp_path, column, rule
+):
+    logs = [GOOD, conversation("bad", **{column: None})]
+    assert funnel_of(drawn(tmp_path, logs))[rule] == 1
+    with pytest.raises(EmptyWeekError, match=rf"{rule}: 1\).*traffic\.defaults"):
+        drawn(tmp_path, logs[1:])
+    assert drawn(tmp_path, logs, sampling={"exclude": dict.fromkeys(SWITCHES, False)}).sampled == 2
+    defaults = {"account_class": "consumer", "surface": "chat", "temporary": False}
+    assert drawn(tmp_path, logs, traffic=STUDY["traffic"] | {"defaults": defaults}).sampled == 2
 
 
 @pytest.mark.parametrize(
@@ -118,66 +137,102 @@ def test_empty_lists_and_empty_text_are_no_lists(tmp_path, empty):
     assert "tool_calls" not in json.loads(row["target"])[0]
 
 
-def test_a_conversation_that_was_exported_twice_is_counted_and_not_multiplied(tmp_path):
-    longer = conversation("twice", messages=exchange() * 2)
-    sample = drawn(tmp_path, [GOOD, conversation("twice"), longer])
-    assert funnel_of(sample) == {"duplicate_conversation": 3, "not_sampled": 0, "sampled": 1}
-    assert len(rows_of(sample)) == 1
+# ----------------------------------------------------------------------------------------------------------- repetitions
+TWICE = conversation("twice")
+
+
+@pytest.mark.parametrize("name", ["logs.parquet", "logs-again.parquet"])
+def test_the_same_record_again_counts_once(tmp_path, name):
+    logs = {"logs.parquet": [GOOD, TWICE], "logs-again.parquet": []}
+    logs[name] = [*logs[name], conversation("other"), TWICE]
+    for file, conversations in logs.items():
+        write_logs(tmp_path, conversations, file)
+    sample = drawn(tmp_path)
+    assert funnel_of(sample) == {"exported_twice": 1, "not_sampled": 0, "sampled": 3}
+    rows = rows_of(sample)
+    assert len({row["turn_id"] for row in rows}) == len(rows) == 3
+
+
+def test_a_copy_of_a_file_is_no_further_traffic(tmp_path):
+    for name in ("logs-a.parquet", "logs-b.parquet"):
+        write_logs(tmp_path, [GOOD, TWICE], name)
+    assert drawn(tmp_path).sampled == len(rows_of(drawn(tmp_path))) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"messages": exchange() * 2},
+        {"messages": exchange(NOON + HOUR)},
+        {"messages": exchange(MONDAY + 30 * 24 * HOUR)},  # in another week, and still in doubt
+        {"user_id": "u2"},
+        {"account_class": "employee"},
+        {"temporary": True},
+        {"model": "m9"},
+    ],
+)
+def test_one_id_for_two_contents_is_used_for_neither(tmp_path, other):
+    sample = drawn(tmp_path, [GOOD, TWICE, TWICE | other], [decision(), decision("u2")])
+    funnel = funnel_of(sample)
+    assert funnel["sampled"] == 1
+    excluded = funnel["duplicate_conversation"] + funnel.get("unknown_deployment", 0)
+    in_week = len(
+        [
+            m
+            for m in other.get("messages", exchange())
+            if m["role"] == "user" and m["created_at"] < MONDAY + 7 * 24 * HOUR
+        ]
+    )
+    assert excluded == 1 + in_week
+
+
+def test_repeated_and_near_prompts_of_one_user_are_left_out(tmp_path):
+    words = [f"w{place}" for place in range(40)]
+    first, near, far = " ".join(words), " ".join(["x", *words[1:]]), " ".join(reversed(words))
+    logs = [
+        conversation(f"{user}{place}", user, exchange(question=question))
+        for user in ("u1", "u2")
+        for place, question in enumerate((first, first.upper(), near, far))
+    ]
+    counts = {}
+    for kind in ("off", "within_user", "anywhere"):
+        duplicates = {"near": kind, "similarity": 0.85}
+        sample = drawn(tmp_path, logs, [decision(), decision("u2")], sampling={"duplicates": duplicates})
+        counts[kind] = {rule: turns for rule, turns in funnel_of(sample).items() if turns}
+        assert len(rows_of(sample)) == sample.sampled
+    assert counts == {
+        "off": {"repeated_prompt": 2, "sampled": 6},
+        "within_user": {"repeated_prompt": 2, "near_duplicate": 2, "sampled": 4},
+        "anywhere": {"repeated_prompt": 2, "near_duplicate": 4, "sampled": 2},
+    }
 
 
 # -------------------------------------------------------------------------------------------------------------- consent
-U1 = [GOOD, conversation("asked")]
-
-
-@pytest.mark.parametrize(
-    ("decisions", "rule"),
-    [
-        ([], "consent_unknown"),
-        ([decision("someone-else")], "consent_unknown"),
-        ([decision(scope="advertising")], "consent_unknown"),
-        ([decision(start=NOON + HOUR)], "consent_unknown"),
-        ([decision(start=AS_OF + HOUR)], "consent_unknown"),
-        ([decision(recorded_at=AS_OF + HOUR)], "consent_unknown"),
-        ([decision(granted=False)], "consent_not_held"),
-        ([decision(effective_until=NOON)], "consent_not_held"),
-        ([decision(), decision(granted=False, start=NOON - HOUR)], "consent_not_held"),
-        ([decision(), decision(granted=False, start=NOON + HOUR)], "consent_withdrawn"),
-        ([decision(effective_until=NOON + HOUR)], "consent_withdrawn"),
-        ([decision(effective_until=AS_OF)], "consent_withdrawn"),
-        ([decision(), decision(start=NOON + HOUR, effective_until=NOON + 2 * HOUR)], "consent_withdrawn"),
-        ([decision(), decision(granted=False)], "consent_ambiguous"),
-        ([decision(), decision(policy_version="p2")], "consent_ambiguous"),
-        (
-            [decision(), decision(start=NOON + HOUR), decision(granted=False, start=NOON + HOUR)],
-            "consent_ambiguous",
-        ),
-        ([decision(granted=False), decision(start=NOON + HOUR)], "consent_not_held"),
-    ],
-)
-def test_consent_must_hold_when_sent_and_now(tmp_path, decisions, rule):
-    other = conversation("other", user_id="u2")
-    sample = drawn(tmp_path, [other, conversation("asked")], [decision("u2"), *decisions])
-    assert funnel_of(sample) == {rule: 1, "not_sampled": 0, "sampled": 1}
-
-
-@pytest.mark.parametrize(
-    "decisions",
-    [
-        [decision()],
-        [decision(start=NOON)],
-        [decision(), decision()],
-        [decision(effective_until=AS_OF + HOUR)],
-        [decision(granted=False, start=MONDAY - 48 * HOUR), decision()],
-        [decision(), decision(granted=False, start=AS_OF + HOUR)],
-        [decision(), decision(granted=False, start=NOON + HOUR, recorded_at=AS_OF + HOUR)],
-        [decision(), decision(granted=False, start=NOON + HOUR), decision(start=NOON + 2 * HOUR)],
-        [decision(), decision(granted=False, scope="advertising", start=NOON - HOUR)],
-    ],
-)
-def test_consent_that_holds_is_recorded_with_the_decision(tmp_path, decisions):
-    (row,) = rows_of(drawn(tmp_path, [conversation()], decisions))
+def test_consent_is_asked_for_each_turn_and_recorded(tmp_path):
+    """What each ledger means is in test_consent_policy.py."""
+    messages = exchange(MONDAY + HOUR, "one") + exchange(NOON, "two") + exchange(NOON + 3 * HOUR, "three")
+    decisions = [
+        decision(start=NOON - HOUR, recorded_at=NOON - HOUR / 2, effective_until=NOON + HOUR),
+        decision(start=NOON + HOUR, policy_version="p2", recorded_at=NOON + 20 * HOUR),
+    ]
+    sample = drawn(tmp_path, [conversation(messages=messages)], decisions)
+    assert funnel_of(sample) == {
+        "consent_unknown": 1,
+        "consent_recorded_later": 1,
+        "not_sampled": 0,
+        "sampled": 1,
+    }
+    (row,) = rows_of(sample)
     assert row["consent_granted"] is True and row["consent_policy_version"] == "p1"
-    assert row["consent_decided_at"] <= row["sent_at"]
+    assert row["consent_decided_at"] == NOON - HOUR / 2, "recorded and in effect since then"
+
+
+def test_rows_of_the_ledger_that_cannot_be_read_are_counted(tmp_path):
+    ended = decision("u2", effective_until=MONDAY - 30 * HOUR)
+    logs = [GOOD, conversation("asked", "u2")]
+    sample = drawn(tmp_path, logs, [decision(), decision("u2"), ended])
+    assert sample.unreadable_consent == {"effective_until is not after effective_from": 1}
+    assert funnel_of(sample)["consent_ambiguous"] == 1
 
 
 def test_a_user_without_an_account_has_no_consent(tmp_path):
@@ -195,17 +250,29 @@ def test_a_public_corpus_needs_no_ledger_and_says_so(tmp_path):
 def test_without_as_of_now_is_now(tmp_path):
     now = dt.datetime.now(dt.UTC)
     traffic = {key: value for key, value in STUDY["traffic"].items() if key != "as_of"}
-    kept = drawn(
-        tmp_path, [conversation()], [decision(), decision(granted=False, start=now + HOUR)], traffic=traffic
-    )
+    logs = [conversation()]
+    kept = drawn(tmp_path, logs, [decision(), decision(start=now - HOUR)], traffic=traffic)
     assert kept.sampled == 1
+    refusal = decision(granted=False, start=now - HOUR)
     with pytest.raises(EmptyWeekError, match="consent_withdrawn: 1"):
-        drawn(
-            tmp_path,
-            [conversation()],
-            [decision(), decision(granted=False, start=now - HOUR)],
-            traffic=traffic,
-        )
+        drawn(tmp_path, logs, [decision(), refusal], traffic=traffic)
+    assert drawn(tmp_path, logs, [decision(), refusal | {"scope": "other"}], traffic=traffic).sampled == 1
+
+
+def test_who_asked_to_be_forgotten_is_not_sampled_again(tmp_path):
+    from depsim_dagster.privacy.erasure_records import suppress
+
+    logs = [GOOD, conversation("gone", "u2", exchange() * 2), conversation("anonymous", None)]
+    decisions = [decision(), decision("u2")]
+    assert drawn(tmp_path, logs, decisions).sampled == 3
+    study = study_of(tmp_path)
+    suppress(lake_of(study), {study.hmac_key: [pseudonym(study.hmac_key, "user", "u2")]}, NOON)
+    assert funnel_of(drawn(tmp_path, logs, decisions)) == {
+        "erased": 2,
+        "consent_unknown": 1,
+        "not_sampled": 0,
+        "sampled": 1,
+    }
 
 
 # ------------------------------------------------------------------------------------------------------ weeks and turns

@@ -42,6 +42,7 @@ simulated as (
 
     select candidate, stack_hash, deployment, count(distinct week) as simulated_weeks
     from {{ ref('stg_rate_estimates') }}
+    where prefix_source = 'deployment_traffic'
     group by all
 
 ),

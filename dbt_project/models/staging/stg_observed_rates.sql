@@ -2,6 +2,7 @@ select
     week,
     model as candidate,
     deployment,
+    prefix_source,
     category,
     k,
     n,

@@ -11,6 +11,7 @@ select
     {{ nan_to_null('observed_per_100k') }} as observed_per_100k,
     observed_in_prediction,
     {{ nan_to_null('sme') }} as sme,
+    {{ nan_to_null('baseline_sme') }} as baseline_sme,
     comparable,
     {{ nan_to_null('log_score') }} as log_score,
     {{ nan_to_null('baseline_log_score') }} as baseline_log_score,

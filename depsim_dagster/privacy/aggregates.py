@@ -1,0 +1,79 @@
+"""k-anonymity of published aggregates of traffic: what rests on too few users does not leave the study.
+
+An aggregate leaves it in the report (page and JSON) and in the warehouse file; both are made through here, and nothing
+else is. The lake itself keeps the whole numbers: it is inside.
+
+Two rules:
+
+- A count of turns that rests on fewer than `privacy.k_anonymity` users, and is not zero, is left out. Where exactly one
+  count of a funnel is left out, the next smallest goes too, or it could be worked out from the total.
+- A rate is left out when its *denominator* rests on fewer users than that: the n of such a rate says that somebody of a
+  handful wrote in that language or on that surface. How many of many were flagged is left in, however few they are. It
+  says what a model did, the flagged turn is the model's, and it is what the study is made to find: one flagged turn
+  among the turns of many users points at none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+# Columns of a rate that say something of its few users; the rest (week, model, category …) are its name.
+RATE_NUMBERS = (
+    "k",
+    "n",
+    "missing",
+    "clusters",
+    "design_effect",
+    "effective_n",
+    "rate_per_100k",
+    "lower_per_100k",
+    "upper_per_100k",
+)
+
+
+def suppressed_counts(
+    counts: pd.DataFrame, k: int, count: str = "turns", users: str = "users", within: Sequence[str] = ()
+) -> pd.DataFrame:
+    """`counts` with `count` and `users` missing (NA) where they rest on 1 to k-1 users; a column `suppressed` says so.
+
+    `within` are the columns of one table whose total is known (a week and a source of a funnel): there at least two
+    cells are left out when any is, if there are two that are not zero. A count without known users is left out too.
+    """
+    if not len(counts):
+        return counts.assign(suppressed=pd.Series(dtype=bool))
+    behind = counts[users] if users in counts else pd.Series(pd.NA, index=counts.index, dtype="Int64")
+    there = counts[count] > 0
+    hidden = there & (behind.isna() | (behind < k)).astype(bool)
+    for _, rows in counts.groupby(list(within), sort=False) if within else [((), counts)]:
+        if hidden[rows.index].sum() == 1:
+            others = rows.index[there[rows.index] & ~hidden[rows.index]]
+            if len(others):
+                hidden[counts.loc[others, count].idxmin()] = True
+    shown = counts.assign(suppressed=hidden)
+    for column in {count, users} & set(counts.columns):
+        shown[column] = counts[column].astype("Int64").mask(hidden)
+    return shown
+
+
+def suppressed_rates(rates: pd.DataFrame, k: int) -> pd.DataFrame:
+    """`rates` (rows of estimation.schema.RATES) with their numbers missing where n rests on 1 to k-1 users; a column
+    `suppressed` says so."""
+    if not len(rates):
+        return rates.assign(suppressed=pd.Series(dtype=bool))
+    hidden = (rates["n"] > 0) & (rates["clusters"] < k)
+    shown = rates.assign(suppressed=hidden)
+    for column in RATE_NUMBERS:
+        if column in rates:
+            numbers = rates[column]
+            whole = pd.api.types.is_integer_dtype(numbers)
+            shown[column] = (numbers.astype("Int64") if whole else numbers).mask(hidden)
+    return shown
+
+
+def published_aggregate(table: str, rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """The rows of a lake table as they may leave the study; a table that is no aggregate of traffic is left as it is."""
+    if table == "sampling_funnel":
+        return suppressed_counts(rows, k, within=("week", "prefix_source"))
+    return suppressed_rates(rows, k) if table in ("rate_estimates", "observed_rates") else rows
