@@ -5,7 +5,7 @@
 Three callables take turns on the labelled set of the tests (or a set of your own): `find_identifiers`, the whole
 `deidentify_text` with its surrogates, and Presidio's `AnalyzerEngine.analyze` with its default recognisers on a blank
 spaCy pipeline. Each is warmed up; medians over the rounds are compared. Recall is by span and by type, by the rules of
-privacy/scoring.py: what a detector reports is taken out of the text, so both are judged by what would be left.
+privacy/scoring/score.py: what a detector reports is taken out of the text, so both are judged by what would be left.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "privacy")]
 
-from depsim_dagster.privacy.detection import find_identifiers  # noqa: E402
-from depsim_dagster.privacy.labelled_files import read_labelled  # noqa: E402
-from depsim_dagster.privacy.scored_engines import embedded, plain_presidio  # noqa: E402
-from depsim_dagster.privacy.scoring import LabelledMessage, Score, score  # noqa: E402
+from depsim_dagster.privacy.detection.detect import find_identifiers  # noqa: E402
+from depsim_dagster.privacy.scoring.engines import embedded, plain_presidio  # noqa: E402
+from depsim_dagster.privacy.scoring.labelled_files import read_labelled  # noqa: E402
+from depsim_dagster.privacy.scoring.score import LabelledMessage, Score, score  # noqa: E402
 
 TARGET = 10.0
 # What Presidio's default recognisers find without a model, in our types; the others it does not claim.

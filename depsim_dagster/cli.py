@@ -267,10 +267,10 @@ def privacy_score(
     """
     import json
 
-    from depsim_dagster.privacy.labelled_files import Rejects, read_labelled
-    from depsim_dagster.privacy.score_report import failures, score_tables
-    from depsim_dagster.privacy.scored_engines import scored_engine
-    from depsim_dagster.privacy.scoring import score
+    from depsim_dagster.privacy.scoring.engines import scored_engine
+    from depsim_dagster.privacy.scoring.labelled_files import Rejects, read_labelled
+    from depsim_dagster.privacy.scoring.report import failures, score_tables
+    from depsim_dagster.privacy.scoring.score import score
 
     callable_ = scored_engine(engine, detector, lambda: _open(study_file))
     rejects, shown = Rejects(), []
@@ -314,7 +314,7 @@ def privacy_coverage() -> None:
     from rich import box
     from rich.table import Table
 
-    from depsim_dagster.privacy.safe_harbor import SAFE_HARBOR
+    from depsim_dagster.privacy.scoring.safe_harbor import SAFE_HARBOR
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_lines=True)
     table.add_column("", no_wrap=True)
@@ -353,7 +353,7 @@ def forget_users(users: tuple[str, ...], from_file: Any, dry_run: bool, study_fi
 
     They are never sampled again. The receipt names nobody.
     """
-    from depsim_dagster.privacy.erasure import forget
+    from depsim_dagster.privacy.erasure.forget import forget
 
     opened = _open(study_file)
     try:
@@ -382,7 +382,7 @@ def forget_users(users: tuple[str, ...], from_file: Any, dry_run: bool, study_fi
 @STUDY_OPTION
 def purge(today: Any, dry_run: bool, study_file: Path | None) -> None:
     """Delete the text of weeks that ended more than privacy.retention_days ago; what was counted in them stays."""
-    from depsim_dagster.privacy.retention import purge as purge_text
+    from depsim_dagster.privacy.erasure.retention import purge as purge_text
 
     receipt = purge_text(_open(study_file), today.date() if today else None, dry_run, _wait_for_runs)
     _print_receipt(receipt, dry_run)

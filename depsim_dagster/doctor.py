@@ -122,8 +122,8 @@ def _reasons(study: Study, files: Iterable[IndexedFile]) -> str:
 
 
 def _keys(study: Study) -> str:
-    from depsim_dagster.privacy.erasure_records import erased_users
-    from depsim_dagster.privacy.key_rotation import PREVIOUS, keys_used, require_keys
+    from depsim_dagster.privacy.erasure.key_rotation import PREVIOUS, keys_used, require_keys
+    from depsim_dagster.privacy.erasure.records import erased_users
 
     variable = study.config.deidentification.hmac_key_env
     keys = study.config.hmac_keys

@@ -86,7 +86,7 @@ def forget_revoked_job() -> dg.JobDefinition:
         description="Erase the people of the store whose consent has ended, as `depsim forget` does.",
     )
     def erase_revoked_users(context: dg.OpExecutionContext) -> None:
-        from depsim_dagster.privacy.revocations import forget_revoked
+        from depsim_dagster.privacy.erasure.revocations import forget_revoked
 
         receipt = forget_revoked(
             context.resources.study.study, on_wait=lambda: context.log.info("waiting for runs to end")
@@ -118,7 +118,7 @@ def purge_job() -> dg.JobDefinition:
         description="Delete the text of weeks that ended longer ago than privacy.retention_days.",
     )
     def delete_expired_text(context: dg.OpExecutionContext) -> None:
-        from depsim_dagster.privacy.retention import purge
+        from depsim_dagster.privacy.erasure.retention import purge
 
         receipt = purge(
             context.resources.study.study, on_wait=lambda: context.log.info("waiting for runs to end")

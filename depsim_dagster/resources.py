@@ -28,7 +28,7 @@ class StudyResource(dg.ConfigurableResource):
         if run is not None and run.job_name in OUTSIDE_JOBS:
             yield self
             return
-        from depsim_dagster.privacy.erasure import at_work
+        from depsim_dagster.privacy.erasure.forget import at_work
 
         with at_work(self.study):
             yield self

@@ -89,7 +89,7 @@ def revocation_sensor(study_file: Path, job: dg.JobDefinition) -> dg.SensorDefin
         description="When users withdraw consent in the ledger, erase their rows from everything that the study keeps.",
     )
     def honour_revocations(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        from depsim_dagster.privacy.revocations import ledger_state, revoked_users
+        from depsim_dagster.privacy.erasure.revocations import ledger_state, revoked_users
         from depsim_dagster.study import study_at
 
         study = study_at(study_file)

@@ -17,8 +17,8 @@ from depsim_dagster.errors import ConfigurationError, LakeError
 from depsim_dagster.grading.stack import measurement_stack, stack_hash
 from depsim_dagster.grading.taxonomy import Taxonomy, load_taxonomy
 from depsim_dagster.lake import Lake, write_atomically
-from depsim_dagster.privacy.overrides import check_overrides
-from depsim_dagster.privacy.suites import deidentification_digest, suite_versions
+from depsim_dagster.privacy.gates.overrides import check_overrides
+from depsim_dagster.privacy.gates.suites import deidentification_digest, suite_versions
 from depsim_dagster.replay.embedded import embedded_server
 from depsim_dagster.replay.endpoints import Endpoint, check_endpoint
 from depsim_dagster.replay.journal import Journal, journal_directory

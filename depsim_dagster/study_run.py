@@ -22,7 +22,7 @@ from depsim_dagster.errors import ConfigurationError, EmptyWeekError, GateError,
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, LakeTable
-from depsim_dagster.privacy.erasure import finish_interrupted
+from depsim_dagster.privacy.erasure.forget import finish_interrupted
 from depsim_dagster.registry.forecast_rows import is_final
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study import Study

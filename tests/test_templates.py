@@ -9,7 +9,7 @@ from depsim_dagster.config_sections import (
     SamplingConfig,
     TrafficConfig,
 )
-from depsim_dagster.privacy.overrides import check_overrides
+from depsim_dagster.privacy.gates.overrides import check_overrides
 from depsim_dagster.templates import TEMPLATES
 
 TEMPLATE = TEMPLATES / "own" / "study.yaml"

@@ -17,7 +17,7 @@ from depsim_dagster.grading.rubric_prompt import INSTRUCTIONS, PROMPT_VERSION
 from depsim_dagster.grading.taxonomy import Taxonomy
 from depsim_dagster.lake import file_digest
 from depsim_dagster.privacy.detectors import detector_packages
-from depsim_dagster.privacy.suites import deidentification_settings
+from depsim_dagster.privacy.gates.suites import deidentification_settings
 from depsim_dagster.replay.requests import canonical_json
 from depsim_dagster.traffic.log_files import matching_files
 

@@ -36,7 +36,7 @@ class WarehouseError(DepsimError):
 def write_warehouse(lake: PublishedLake, path: Path, k_anonymity: int) -> dict[str, int]:
     """Write marts and tables of numbers into `path`, and return {table: rows}.
 
-    Counts of traffic and rates that rest on fewer than `k_anonymity` users are null (privacy/aggregates.py).
+    Counts of traffic and rates that rest on fewer than `k_anonymity` users are null (privacy/gates/aggregates.py).
 
     Built in a file beside `path` that replaces it in one step: readers see the old or the new warehouse. A
     lake table without a published file is left out; a mart must exist. Columns of the marts carry their
@@ -91,7 +91,7 @@ def _refuse_if_in_use(path: Path) -> None:
 def _write(path: Path, sources: dict[str, list[Path]], k_anonymity: int) -> dict[str, int]:
     import duckdb
 
-    from depsim_dagster.privacy.aggregates import published_aggregate
+    from depsim_dagster.privacy.gates.aggregates import published_aggregate
 
     rows = {}
     with duckdb.connect(str(path)) as connection:

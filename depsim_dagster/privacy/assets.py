@@ -1,4 +1,4 @@
-"""Assets of the privacy station. The gates are in the data (privacy/gates.py, lake.py); the checks here show them."""
+"""Assets of the privacy station. The gates are in the data (privacy/gates/gate.py, lake.py); the checks here show them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +8,7 @@ from depsim_dagster.asset_metadata import markdown, partition_metadata, table_me
 from depsim_dagster.errors import text_free
 from depsim_dagster.lake import GateMark
 from depsim_dagster.partitions import StudyPartitions
-from depsim_dagster.privacy.gates import GateReport, GatesFailed
+from depsim_dagster.privacy.gates.gate import GateReport, GatesFailed
 from depsim_dagster.privacy.week import publish_week
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 

@@ -17,14 +17,14 @@ from typing import Any
 import pyarrow as pa
 
 from depsim_dagster.config_sections import DeidentificationConfig
-from depsim_dagster.privacy.account_attributes import account_values
-from depsim_dagster.privacy.detection import find_identifiers, find_split_identifiers
+from depsim_dagster.privacy.detection.detect import find_identifiers, find_split_identifiers
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
+from depsim_dagster.privacy.detection.span_union import union_of_spans
 from depsim_dagster.privacy.detectors import Detector
-from depsim_dagster.privacy.escaped_text import read_escapes
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
-from depsim_dagster.privacy.residual import count_residuals
-from depsim_dagster.privacy.span_union import union_of_spans
-from depsim_dagster.privacy.surrogates import Detect, Surrogates
+from depsim_dagster.privacy.gates.account_attributes import account_values
+from depsim_dagster.privacy.gates.residual import count_residuals
+from depsim_dagster.privacy.surrogates.escaped_text import read_escapes
+from depsim_dagster.privacy.surrogates.mapping import Detect, Surrogates
 from depsim_dagster.privacy.turn_texts import TurnTexts, content_length, whole, without_data_urls
 from depsim_dagster.replay.claims import Subject
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES

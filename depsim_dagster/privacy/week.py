@@ -1,17 +1,17 @@
 """One week through the privacy station: planted among, de-identified, taken out again, gated, published.
 
-`privacy/erasure.py` enters at the gates instead, with rows that were de-identified before.
+`privacy/erasure/forget.py` enters at the gates instead, with rows that were de-identified before.
 """
 
 from __future__ import annotations
 
 from depsim_dagster.errors import GateError
 from depsim_dagster.lake import partition_label
-from depsim_dagster.privacy.account_identifiers import ACCOUNT_COLUMNS, week_accounts
-from depsim_dagster.privacy.canaries import Canaries
 from depsim_dagster.privacy.deidentify import deidentify
 from depsim_dagster.privacy.detectors import Detector, build_detectors
-from depsim_dagster.privacy.gates import Publication, gate_and_publish
+from depsim_dagster.privacy.gates.account_identifiers import ACCOUNT_COLUMNS, week_accounts
+from depsim_dagster.privacy.gates.canaries import Canaries
+from depsim_dagster.privacy.gates.gate import Publication, gate_and_publish
 from depsim_dagster.study import Study
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 

@@ -13,7 +13,7 @@ from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.lake_files import MARTS_DIRECTORY
-from depsim_dagster.privacy.aggregates import published_aggregate
+from depsim_dagster.privacy.gates.aggregates import published_aggregate
 from depsim_dagster.registry.schema import (
     BASELINE_CALIBRATION,
     CALIBRATION_SUMMARY,

@@ -14,9 +14,9 @@ from depsim_dagster.duckdb_sql import connect, read_parquet
 from depsim_dagster.errors import DepsimError
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import GateMark
-from depsim_dagster.privacy.aggregates import suppressed_counts
-from depsim_dagster.privacy.erasure_records import receipts, sample_changes
-from depsim_dagster.privacy.overrides import overrides_in_force
+from depsim_dagster.privacy.erasure.records import receipts, sample_changes
+from depsim_dagster.privacy.gates.aggregates import suppressed_counts
+from depsim_dagster.privacy.gates.overrides import overrides_in_force
 from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
 from depsim_dagster.report.report_content import DataQuality
 from depsim_dagster.study import Study
@@ -174,7 +174,7 @@ def replaced(weeks: Iterable[pd.DataFrame], k: int) -> tuple[pd.DataFrame | None
     """What was replaced, by week and prefix source, and by type of detail; None of a study without prefixes.
 
     `weeks` have COUNTED and week, one frame a week, of which one is held at a time. Numbers that rest on fewer than `k`
-    users are missing (privacy/aggregates.py).
+    users are missing (privacy/gates/aggregates.py).
     """
     by_week, counts, users = [], Counter[str](), dict[str, set[str]]()
     for rows in weeks:

@@ -1,6 +1,6 @@
 """What the ledger says about a user at a moment: consent when the turn was sent, with hindsight, and now.
 
-The policy, of which privacy/consent.py is the second and independent reading:
+The policy, of which privacy/gates/consent.py is the second and independent reading:
 
 - The newest decision that had taken effect counts. Newest ones that differ in the decision or the policy version are a
   conflict, and so is any row of the user that cannot be read: the user is left out.

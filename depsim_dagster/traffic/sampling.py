@@ -19,7 +19,7 @@ from depsim_dagster.config import WEEK, StudyConfig
 from depsim_dagster.duckdb_sql import connect, literal
 from depsim_dagster.errors import EmptyWeekError, TrafficError
 from depsim_dagster.lake import Lake
-from depsim_dagster.privacy.erasure_records import erased_users
+from depsim_dagster.privacy.erasure.records import erased_users
 from depsim_dagster.traffic.consent_ledger import (
     as_of,
     define_consent,

@@ -24,7 +24,7 @@ from depsim_dagster.durable_files import exclusive, file_digest
 from depsim_dagster.errors import LakeError, text_free
 from depsim_dagster.lake import Lake, LakeTable
 from depsim_dagster.lake_tables import partition_label
-from depsim_dagster.privacy.erasure_records import erased_users
+from depsim_dagster.privacy.erasure.records import erased_users
 from depsim_dagster.traffic.logs import Log, changed, log_config, log_id, logs_of, read_settings
 from depsim_dagster.traffic.messages import chat_messages
 from depsim_dagster.traffic.moments import moment_of

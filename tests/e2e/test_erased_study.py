@@ -27,8 +27,8 @@ from small_study import REPOSITORY
 from depsim_dagster.cli import main
 from depsim_dagster.config import load_study
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
-from depsim_dagster.privacy.erasure import FOLDER, erased_users, interrupted, sample_changes
-from depsim_dagster.privacy.erasure_records import receipts
+from depsim_dagster.privacy.erasure.forget import FOLDER, erased_users, interrupted, sample_changes
+from depsim_dagster.privacy.erasure.records import receipts
 from depsim_dagster.registry.seal import verified_forecast
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study import Study

@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from depsim_dagster.privacy.scoring import LabelledMessage
+from depsim_dagster.privacy.scoring.score import LabelledMessage
 
 ROUNDS = 4
 WORDS = [

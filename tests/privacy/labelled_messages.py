@@ -16,7 +16,7 @@ from impersonal_texts import impersonal_texts
 from labelled_templates import TEMPLATES
 from labelled_values import BIRTH_FORMATS, TYPES, Person
 
-from depsim_dagster.privacy.scoring import LabelledMessage, LabelledSpan
+from depsim_dagster.privacy.scoring.score import LabelledMessage, LabelledSpan
 
 LOCALES = tuple(BIRTH_FORMATS)
 SEED = 20260105

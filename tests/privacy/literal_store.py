@@ -228,7 +228,7 @@ def rows_of(study: Study, table: LakeTable, **partition: str) -> list[dict]:
 
 def pass_gates(monkeypatch) -> None:
     """Erasure publishes through gates that sign everything, and remembers for which partitions it asked them."""
-    from depsim_dagster.privacy import gates
+    from depsim_dagster.privacy.gates import gate as gates
 
     def sign(config, lake, quarantined, canaries):
         study = Study(config)

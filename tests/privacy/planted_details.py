@@ -3,7 +3,7 @@ what detection finds."""
 
 import re
 
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 
 # Type → an original in each of several writings. Check digits are right where the type has some.
 DETAILS: dict[str, tuple[str, ...]] = {

@@ -5,8 +5,8 @@ import json
 import pyarrow as pa
 import pytest
 
-from depsim_dagster.privacy.account_attributes import account_values
-from depsim_dagster.privacy.account_identifiers import (
+from depsim_dagster.privacy.gates.account_attributes import account_values
+from depsim_dagster.privacy.gates.account_identifiers import (
     AccountIdentifiers,
     count_account_identifiers,
     week_accounts,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depsim_dagster.privacy.aggregates import RATE_NUMBERS, suppressed_counts, suppressed_rates
+from depsim_dagster.privacy.gates.aggregates import RATE_NUMBERS, suppressed_counts, suppressed_rates
 
 
 def funnel(*steps: tuple[str, int, int], week="2026-01-05") -> pd.DataFrame:

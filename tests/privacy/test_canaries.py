@@ -13,13 +13,13 @@ from stdnum import bitcoin, iban, imei, luhn
 from depsim_dagster.config_sections import DeidentificationConfig
 from depsim_dagster.errors import GateError
 from depsim_dagster.lake import Lake
-from depsim_dagster.privacy import canaries as canaries_module
-from depsim_dagster.privacy.canaries import FALSE_ALARM, Canaries, folded, recall_limits
-from depsim_dagster.privacy.canary_phrases import PHRASINGS, TYPES
-from depsim_dagster.privacy.canary_values import LANGUAGES
 from depsim_dagster.privacy.deidentify import deidentify
-from depsim_dagster.privacy.gates import run_gate
-from depsim_dagster.privacy.suites import read_suite
+from depsim_dagster.privacy.gates import canaries as canaries_module
+from depsim_dagster.privacy.gates.canaries import FALSE_ALARM, Canaries, folded, recall_limits
+from depsim_dagster.privacy.gates.canary_phrases import PHRASINGS, TYPES
+from depsim_dagster.privacy.gates.canary_values import LANGUAGES
+from depsim_dagster.privacy.gates.gate import run_gate
+from depsim_dagster.privacy.gates.suites import read_suite
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 NOON = dt.datetime(2026, 1, 6, 12, tzinfo=dt.UTC)

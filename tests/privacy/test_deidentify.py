@@ -12,7 +12,7 @@ import pytest
 from depsim_dagster.config_sections import DeidentificationConfig
 from depsim_dagster.lake import Lake
 from depsim_dagster.privacy.deidentify import deidentify, deidentify_text
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 KEY = b"a key for these tests"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from planted_details import CASES, planted
 
 from depsim_dagster.privacy.deidentify import deidentify_text
-from depsim_dagster.privacy.surrogates import Surrogates
+from depsim_dagster.privacy.surrogates.mapping import Surrogates
 
 KEY = b"a key for these tests"
 # What can stand between two quotation marks, and what can be a name or a number of a program.

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from depsim_dagster.privacy.candidate_checks import is_iban, is_luhn
-from depsim_dagster.privacy.detection import find_identifiers
+from depsim_dagster.privacy.detection.candidate_checks import is_iban, is_luhn
+from depsim_dagster.privacy.detection.detect import find_identifiers
 
 
 def found(text: str, known=None) -> list[tuple[str, str]]:

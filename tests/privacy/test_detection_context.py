@@ -2,7 +2,7 @@
 
 import pytest
 
-from depsim_dagster.privacy.detection import find_identifiers
+from depsim_dagster.privacy.detection.detect import find_identifiers
 
 
 def found(text: str) -> list[tuple[str, str]]:

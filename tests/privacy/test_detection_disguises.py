@@ -2,8 +2,8 @@
 
 import pytest
 
-from depsim_dagster.privacy.detection import find_identifiers, find_split_identifiers
-from depsim_dagster.privacy.unicode_folding import fold
+from depsim_dagster.privacy.detection.detect import find_identifiers, find_split_identifiers
+from depsim_dagster.privacy.detection.unicode_folding import fold
 
 
 def found(text: str) -> list[tuple[str, str]]:

@@ -3,8 +3,14 @@
 import pytest
 
 from depsim_dagster.errors import ConfigurationError
-from depsim_dagster.privacy import gazetteers
-from depsim_dagster.privacy.gazetteers import Gazetteer, Lexeme, gazetteer, gazetteer_file, table_bytes
+from depsim_dagster.privacy.detection import gazetteers
+from depsim_dagster.privacy.detection.gazetteers import (
+    Gazetteer,
+    Lexeme,
+    gazetteer,
+    gazetteer_file,
+    table_bytes,
+)
 
 WORDS = {f"word{number}": Lexeme(number % 16, 1, 2, 3) for number in range(2000)} | {
     "ünïcode": Lexeme(0, 0, 0, 15)
@@ -21,7 +27,8 @@ def test_every_word_is_found_and_no_other(tmp_path):
 def test_it_is_compiled_once_and_again_for_another_version(tmp_path, monkeypatch):
     compiled = []
     monkeypatch.setattr(
-        "depsim_dagster.privacy.gazetteer_sources.collect_words", lambda: compiled.append(1) or WORDS
+        "depsim_dagster.privacy.detection.gazetteer_sources.collect_words",
+        lambda: compiled.append(1) or WORDS,
     )
     first = gazetteer_file(tmp_path)
     assert gazetteer_file(tmp_path) == first and compiled == [1]
@@ -30,7 +37,7 @@ def test_it_is_compiled_once_and_again_for_another_version(tmp_path, monkeypatch
 
 
 def test_an_interrupted_compilation_leaves_no_half_table(tmp_path, monkeypatch):
-    monkeypatch.setattr("depsim_dagster.privacy.gazetteer_sources.collect_words", lambda: WORDS)
+    monkeypatch.setattr("depsim_dagster.privacy.detection.gazetteer_sources.collect_words", lambda: WORDS)
 
     def full(*_):
         raise OSError(28, "No space left on device")

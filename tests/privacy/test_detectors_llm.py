@@ -7,8 +7,8 @@ import pytest
 from details_server import DetailsServer, details
 
 from depsim_dagster.errors import EndpointError, GateError
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 from depsim_dagster.privacy.detectors.llm import OVERLAP, PIECE, ModelDetector, read_details
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
 from depsim_dagster.replay.endpoints import Endpoint
 from depsim_dagster.replay.journal import Journal
 

@@ -9,8 +9,8 @@ from depsim_dagster.config import load_study
 from depsim_dagster.config_sections import DeidentificationConfig
 from depsim_dagster.errors import ConfigurationError, DepsimError, GateError
 from depsim_dagster.privacy import detectors
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 from depsim_dagster.privacy.detectors import build_detectors, detector_packages
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
 from depsim_dagster.study import Study
 
 

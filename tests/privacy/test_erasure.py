@@ -25,10 +25,18 @@ from literal_traffic import NOON, WEEK, conversation, decision, study_of, write_
 from depsim_dagster.errors import ConfigurationError, GateError, LakeError
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import QUARANTINE, Lake
-from depsim_dagster.privacy import erasure, gates, row_removal
-from depsim_dagster.privacy.erasure import PERSONAL_TABLES, erased_users, forget, interrupted, sample_changes
-from depsim_dagster.privacy.erasure_records import ERASED_USERS, receipts, suppress
-from depsim_dagster.privacy.key_rotation import fingerprint, keys_used, remember_key
+from depsim_dagster.privacy.erasure import forget as erasure
+from depsim_dagster.privacy.erasure import row_removal
+from depsim_dagster.privacy.erasure.forget import (
+    PERSONAL_TABLES,
+    erased_users,
+    forget,
+    interrupted,
+    sample_changes,
+)
+from depsim_dagster.privacy.erasure.key_rotation import fingerprint, keys_used, remember_key
+from depsim_dagster.privacy.erasure.records import ERASED_USERS, receipts, suppress
+from depsim_dagster.privacy.gates import gate as gates
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.resources import StudyResource
 from depsim_dagster.traffic.sampling import sample_week

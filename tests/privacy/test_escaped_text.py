@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depsim_dagster.privacy.escaped_text import DEEPEST, read_escapes
+from depsim_dagster.privacy.surrogates.escaped_text import DEEPEST, read_escapes
 
 
 @pytest.mark.parametrize(

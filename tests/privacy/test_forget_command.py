@@ -5,7 +5,7 @@ from click.testing import CliRunner, Result
 from literal_store import PEOPLE, WEEKS, everything, rows_of, user
 
 from depsim_dagster.cli import main
-from depsim_dagster.privacy.erasure import erased_users
+from depsim_dagster.privacy.erasure.forget import erased_users
 from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC
 
 ANNA, BERT, CLEO = PEOPLE

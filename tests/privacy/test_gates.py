@@ -25,11 +25,11 @@ from literal_traffic import (
 
 from depsim_dagster.config_sections import GateOverride
 from depsim_dagster.errors import ConfigurationError, GateError
-from depsim_dagster.privacy import suites
-from depsim_dagster.privacy.canary_phrases import TYPES
-from depsim_dagster.privacy.consent import Decision, allowed
 from depsim_dagster.privacy.deidentify import deidentify
-from depsim_dagster.privacy.gates import (
+from depsim_dagster.privacy.gates import suites
+from depsim_dagster.privacy.gates.canary_phrases import TYPES
+from depsim_dagster.privacy.gates.consent import Decision, allowed
+from depsim_dagster.privacy.gates.gate import (
     Finding,
     GateReport,
     GatesFailed,
@@ -41,8 +41,8 @@ from depsim_dagster.privacy.gates import (
     run_gate,
     run_gates,
 )
-from depsim_dagster.privacy.overrides import overrides_in_force
-from depsim_dagster.privacy.suites import read_suite, suite_version, suite_versions
+from depsim_dagster.privacy.gates.overrides import overrides_in_force
+from depsim_dagster.privacy.gates.suites import read_suite, suite_version, suite_versions
 from depsim_dagster.privacy.week import publish_week
 from depsim_dagster.study import Study
 from depsim_dagster.traffic.sampling import sample_week

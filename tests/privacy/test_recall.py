@@ -6,8 +6,8 @@ import pytest
 from labelled_messages import LOCALES, labelled_messages, whole_set
 
 from depsim_dagster.privacy.deidentify import deidentify_text
-from depsim_dagster.privacy.label_names import OUR_TYPES
-from depsim_dagster.privacy.scoring import Score, score
+from depsim_dagster.privacy.scoring.label_names import OUR_TYPES
+from depsim_dagster.privacy.scoring.score import Score, score
 
 KEY = b"the key of this test, 32 bytes or so"
 

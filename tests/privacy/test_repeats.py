@@ -2,7 +2,7 @@
 
 import pytest
 
-from depsim_dagster.privacy.repeats import KnownDetails
+from depsim_dagster.privacy.surrogates.repeats import KnownDetails
 
 
 def found(text: str, *known: tuple, **more) -> list[str]:

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from depsim_dagster.privacy import residual
-from depsim_dagster.privacy.residual import CANDIDATES, count_residuals
-from depsim_dagster.privacy.surrogates import Surrogates
+from depsim_dagster.privacy.gates import residual
+from depsim_dagster.privacy.gates.residual import CANDIDATES, count_residuals
+from depsim_dagster.privacy.surrogates.mapping import Surrogates
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.dBjftJeZ4CVPmB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 LEAKS = {
@@ -108,7 +108,7 @@ def test_a_surrogate_is_not_flagged():
 
 
 def test_a_planted_leak_is_found_though_the_other_detector_was_switched_off(monkeypatch):
-    monkeypatch.setattr("depsim_dagster.privacy.surrogates.find_identifiers", lambda *_: [])
+    monkeypatch.setattr("depsim_dagster.privacy.surrogates.mapping.find_identifiers", lambda *_: [])
     text = "write to harriet@example.com"
     assert count_residuals([text], [Surrogates(b"k", "c", "en").replace(text)]) == [1]
 

@@ -19,9 +19,9 @@ from depsim_dagster import lake as lake_module
 from depsim_dagster.errors import ConfigurationError, LakeError
 from depsim_dagster.estimation.schema import RATE_ESTIMATES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
-from depsim_dagster.privacy.erasure import forget
-from depsim_dagster.privacy.erasure_records import receipts
-from depsim_dagster.privacy.retention import ended_by, purge
+from depsim_dagster.privacy.erasure.forget import forget
+from depsim_dagster.privacy.erasure.records import receipts
+from depsim_dagster.privacy.erasure.retention import ended_by, purge
 from depsim_dagster.registry.seal import require_sealed
 from depsim_dagster.replay.outcomes import Outcome
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS

@@ -16,10 +16,10 @@ from literal_traffic import decision, write_consent
 
 from depsim_dagster.definitions import build_definitions
 from depsim_dagster.errors import TrafficError
-from depsim_dagster.privacy.consent import Decision
-from depsim_dagster.privacy.erasure import erased_users
-from depsim_dagster.privacy.erasure_records import receipts
-from depsim_dagster.privacy.revocations import forget_revoked, has_ended, ledger_state, revoked_users
+from depsim_dagster.privacy.erasure.forget import erased_users
+from depsim_dagster.privacy.erasure.records import receipts
+from depsim_dagster.privacy.erasure.revocations import forget_revoked, has_ended, ledger_state, revoked_users
+from depsim_dagster.privacy.gates.consent import Decision
 from depsim_dagster.traffic.schema import SAMPLED_TRAFFIC, TURN_INDEX
 
 ANNA, BERT, CLEO = PEOPLE

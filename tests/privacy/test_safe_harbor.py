@@ -4,9 +4,9 @@ import string
 
 import pytest
 
-from depsim_dagster.privacy.detection import find_identifiers
-from depsim_dagster.privacy.label_names import OUR_TYPES
-from depsim_dagster.privacy.safe_harbor import SAFE_HARBOR
+from depsim_dagster.privacy.detection.detect import find_identifiers
+from depsim_dagster.privacy.scoring.label_names import OUR_TYPES
+from depsim_dagster.privacy.scoring.safe_harbor import SAFE_HARBOR
 
 KEY_LINE = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
 NAMED = sorted({type_ for row in SAFE_HARBOR for type_ in row.types})

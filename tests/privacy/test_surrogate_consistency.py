@@ -6,8 +6,8 @@ import random
 import pytest
 from planted_details import CASES, planted
 
-from depsim_dagster.privacy.surrogate_shapes import folded
-from depsim_dagster.privacy.surrogates import Surrogates
+from depsim_dagster.privacy.surrogates.mapping import Surrogates
+from depsim_dagster.privacy.surrogates.shapes import folded
 
 KEY = b"a key for these tests"
 NAME = ("person", "Harriet Whitcombe")

@@ -8,9 +8,9 @@ import string
 import pytest
 from planted_details import CASES
 
-from depsim_dagster.privacy import surrogate_draws
-from depsim_dagster.privacy.surrogate_draws import draw
-from depsim_dagster.privacy.surrogate_shapes import (
+from depsim_dagster.privacy.surrogates import draws as surrogate_draws
+from depsim_dagster.privacy.surrogates.draws import draw
+from depsim_dagster.privacy.surrogates.shapes import (
     ALPHABETS,
     Shape,
     folded,
@@ -19,8 +19,8 @@ from depsim_dagster.privacy.surrogate_shapes import (
     shape_of,
     visible,
 )
-from depsim_dagster.privacy.surrogate_slots import Slot
-from depsim_dagster.privacy.surrogate_templates import template_of
+from depsim_dagster.privacy.surrogates.slots import Slot
+from depsim_dagster.privacy.surrogates.templates import template_of
 
 
 def slots(type_, original, language="en"):

@@ -12,11 +12,11 @@ import pytest
 from planted_details import CASES, planted
 from stdnum import bitcoin, iban, luhn
 
-from depsim_dagster.privacy.surrogate_dates import read_date
-from depsim_dagster.privacy.surrogate_numbers import LAYOUTS, draw_national_id, scheme_of, vin_check
-from depsim_dagster.privacy.surrogate_shapes import folded, form_of
-from depsim_dagster.privacy.surrogate_values import SurrogateValues
-from depsim_dagster.privacy.surrogates import Surrogates
+from depsim_dagster.privacy.surrogates.dates import read_date
+from depsim_dagster.privacy.surrogates.mapping import Surrogates
+from depsim_dagster.privacy.surrogates.numbers import LAYOUTS, draw_national_id, scheme_of, vin_check
+from depsim_dagster.privacy.surrogates.shapes import folded, form_of
+from depsim_dagster.privacy.surrogates.values import SurrogateValues
 
 KEY = b"a key for these tests"
 

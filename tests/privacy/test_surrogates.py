@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from depsim_dagster.privacy.candidate_checks import is_iban, is_luhn
-from depsim_dagster.privacy.detection import find_identifiers
-from depsim_dagster.privacy.surrogates import Surrogates
+from depsim_dagster.privacy.detection.candidate_checks import is_iban, is_luhn
+from depsim_dagster.privacy.detection.detect import find_identifiers
+from depsim_dagster.privacy.surrogates.mapping import Surrogates
 
 KEY = b"a key for these tests"
 DETAILS = {

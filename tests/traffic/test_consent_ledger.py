@@ -12,7 +12,7 @@ from literal_traffic import HOUR, MONDAY, NOON, STUDY, decision, study_of, write
 
 from depsim_dagster.duckdb_sql import connect
 from depsim_dagster.errors import TrafficError
-from depsim_dagster.privacy.consent import consent_holds
+from depsim_dagster.privacy.gates.consent import consent_holds
 from depsim_dagster.traffic.consent_ledger import COLUMNS, define_consent, unreadable_decisions
 from depsim_dagster.traffic.pseudonyms import pseudonym
 from depsim_dagster.traffic.schema import CONSENT_LEDGER

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from literal_traffic import HOUR, MONDAY, NOON, STUDY, decision, study_of, write_consent
 
 from depsim_dagster.duckdb_sql import connect, literal
-from depsim_dagster.privacy.consent import consent_holds
+from depsim_dagster.privacy.gates.consent import consent_holds
 from depsim_dagster.traffic.consent_ledger import define_consent
 from depsim_dagster.traffic.consent_standing import CONSENT_RULES, join_consent
 from depsim_dagster.traffic.pseudonyms import pseudonym

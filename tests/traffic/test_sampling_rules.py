@@ -260,7 +260,7 @@ def test_without_as_of_now_is_now(tmp_path):
 
 
 def test_who_asked_to_be_forgotten_is_not_sampled_again(tmp_path):
-    from depsim_dagster.privacy.erasure_records import suppress
+    from depsim_dagster.privacy.erasure.records import suppress
 
     logs = [GOOD, conversation("gone", "u2", exchange() * 2), conversation("anonymous", None)]
     decisions = [decision(), decision("u2")]

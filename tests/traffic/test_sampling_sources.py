@@ -23,7 +23,7 @@ from literal_traffic import (
 )
 
 from depsim_dagster.errors import EmptyWeekError
-from depsim_dagster.privacy.consent import consent_holds
+from depsim_dagster.privacy.gates.consent import consent_holds
 from depsim_dagster.traffic.consent_ledger import as_of
 
 PUBLIC = {"public_corpus": "published under an open licence"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from depsim_dagster.config_sections import DeidentificationConfig, DetectorConfig
 from depsim_dagster.errors import ConfigurationError
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 
 if TYPE_CHECKING:
     from depsim_dagster.study import Study

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from depsim_dagster.privacy.label_names import OUR_TYPES, our_type
+from depsim_dagster.privacy.scoring.label_names import OUR_TYPES, our_type
 
 # Every date, time and URL of a text: which of them are personal is the embedded detector's judgement, and a
 # conversation in which all are replaced is another conversation. Nationality and religion identify nobody.

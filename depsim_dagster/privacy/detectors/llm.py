@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 from depsim_dagster.errors import GateError
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
-from depsim_dagster.privacy.label_names import OUR_TYPES, our_type
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
+from depsim_dagster.privacy.scoring.label_names import OUR_TYPES, our_type
 from depsim_dagster.replay.claims import Subject
 from depsim_dagster.replay.delimited import delimited, only_object
 from depsim_dagster.replay.endpoints import Endpoint

@@ -21,9 +21,9 @@ from presidio_analyzer.predefined_recognizers import EmailRecognizer
 from presidio_analyzer.recognizer_registry import RecognizerRegistry, RecognizerRegistryProvider
 
 from depsim_dagster.errors import ConfigurationError, text_free
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 from depsim_dagster.privacy.detectors.found_types import found_type
 from depsim_dagster.privacy.detectors.spacy_ner import load_pipeline
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
 
 if TYPE_CHECKING:
     from depsim_dagster.privacy.detectors import Detector

@@ -11,8 +11,8 @@ import spacy
 from spacy.language import Language
 
 from depsim_dagster.errors import ConfigurationError, text_free
+from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 from depsim_dagster.privacy.detectors.found_types import found_type
-from depsim_dagster.privacy.identifier_spans import IdentifierSpan
 
 if TYPE_CHECKING:
     from depsim_dagster.privacy.detectors import Detector

@@ -1,0 +1,1 @@
+"""Finding personal details in text: families of recognisers, gazetteers, disguises."""

@@ -1,0 +1,1 @@
+"""Erasure, revocation, retention, and what the rotation of the key leaves behind."""

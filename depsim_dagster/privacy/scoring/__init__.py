@@ -1,0 +1,1 @@
+"""Measuring de-identification on labelled text, and the Safe Harbor coverage table."""
