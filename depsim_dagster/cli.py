@@ -35,6 +35,8 @@ STUDY_OPTION = click.option(
 INSTANCE_SETTINGS = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 # What steps print is not kept: events and their errors are, and no conversation can end up in a captured output.
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
@@ -45,6 +47,7 @@ concurrency:
 """
 TRUTH_SHARE = 0.9  # of the demo's cells; a grader's false alarms take some where nothing is planted
 INTERRUPTED = 130  # the exit code of a shell for Ctrl-C
+SHORTEST_TIMING = 5  # seconds from which on a speed is printed
 WIDE = 100  # columns from which on the progress line has room for a long bar
 
 
@@ -292,10 +295,14 @@ def privacy_score(
     for table in score_tables(result):
         console.print(table)
         console.print()
-    speed = f"{result.characters_per_second / 1000:,.0f} thousand characters a second"
-    click.echo(f"{result.messages:,} messages, {result.characters:,} characters, {speed}")
+    # The first texts pay for loading the word lists; the speed on a few of them says nothing.
+    speed = f", {result.characters_per_second / 1000:,.0f} thousand characters a second"
+    click.echo(
+        f"{result.messages:,} messages, {result.characters:,} characters"
+        + (speed if result.seconds >= SHORTEST_TIMING else "")
+    )
     if rejects.count:
-        click.echo(f"{rejects.count:,} rows left out, the first in line {rejects.first}:")
+        click.echo(f"{rejects.count:,} row(s) left out, the first in line {rejects.first}:")
         for reason, count in rejects.reasons.most_common():
             click.echo(f"  {count:,} × {reason}")
     if document is not None:
@@ -357,7 +364,8 @@ def forget_users(users: tuple[str, ...], from_file: Any, dry_run: bool, study_fi
 
     opened = _open(study_file)
     try:
-        listed = [line.strip() for line in from_file] if from_file else []
+        # Files and standard input may begin with a byte order mark.
+        listed = [line.strip().lstrip("\ufeff").strip() for line in from_file] if from_file else []
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
             "--from-file cannot be read: give account ids in UTF-8, one a line"
@@ -365,7 +373,11 @@ def forget_users(users: tuple[str, ...], from_file: Any, dry_run: bool, study_fi
     ids = [user for user in (*users, *listed) if user]
     receipt = forget(opened, ids, dry_run, on_wait=_wait_for_runs)
     _print_receipt(receipt, dry_run)
-    click.echo(f"{receipt.found} of {receipt.users} user(s) had rows in this store.")
+    unknown = receipt.users - receipt.found
+    click.echo(
+        f"{receipt.found} of {receipt.users} user(s) had rows in this store."
+        + (" An id counts as it stands in the logs, case and all." if unknown else "")
+    )
     click.echo(
         "Logs and consent ledger are yours: remove the users there as well, and from copies and backups of the store."
     )
@@ -405,6 +417,8 @@ def _print_receipt(receipt: Any, dry_run: bool) -> None:
     _console().print(table)
     if dry_run:
         click.echo(f"\nDry run: nothing was removed, {receipt.rows:,} row(s) would be.")
+    elif receipt.reason == "retention" and not receipt.rows:  # of which no receipt is kept
+        click.echo("\nNo text has outlived its retention; nothing was removed.")
     else:
         click.echo(f"\nReceipt {receipt.receipt_id}: {receipt.rows:,} row(s) removed.")
 

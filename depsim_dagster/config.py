@@ -114,8 +114,8 @@ class StudyConfig(Section):
         """The key that replaces account identifiers.
 
         Raises:
-            ConfigurationError: the variable is unset, or too short to be a secret. Only a study of synthetic or public
-                traffic whose models are all embedded may leave it unset.
+            ConfigurationError: the variable is unset, or too short to be a secret. Only a study of synthetic or (all of it)
+                public prefixes whose models are all embedded may leave it unset.
         """
         variable = self.deidentification.hmac_key_env
         where = f"{self.file}: deidentification.hmac_key_env: "
@@ -127,7 +127,9 @@ class StudyConfig(Section):
                     "pseudonyms under a short key can be undone, so set a long random secret"
                 )
             return value.encode()
-        harmless = self.sandbox or self.traffic.consent.public_corpus is not None
+        sections = (self.traffic, self.traffic.challenging_prompts, self.traffic.external_corpus)
+        public = all(section is None or section.consent.public_corpus is not None for section in sections)
+        harmless = self.sandbox or public
         if harmless and all(endpoint.embedded for endpoint in self.endpoints.values()):
             return EMBEDDED_HMAC_KEY.encode()
         raise ConfigurationError(

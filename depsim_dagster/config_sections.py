@@ -388,7 +388,7 @@ class DeidentificationConfig(Section):
     reason: Reason | None = Field(None, description="why engine `none` is acceptable; recorded in the gate")
     hmac_key_env: EnvironmentKey = "DEPSIM_HMAC_KEY"
     surrogates: Literal["realistic", "tags"] = Field(
-        "realistic", description="`tags` ([NAME_1]) tell the candidate that it reads processed text"
+        "realistic", description="`tags` ([PERSON_1]) tell the candidate that it reads processed text"
     )
     detectors: Annotated[tuple[DetectorConfig, ...], Field(strict=False)] = Field(
         (), description="stronger detectors beside the embedded one"

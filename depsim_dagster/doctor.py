@@ -39,7 +39,7 @@ def checks(study_file: Path) -> Iterator[Check]:
         study = Study(load_study(study_file))
         categories = len(study.taxonomy.categories)
         opened.append(study)
-        return f"{len(study.config.deployments)} deployments, {len(study.config.candidates)} candidates, {categories} categories"
+        return f"{len(study.config.deployments)} deployment(s), {len(study.config.candidates)} candidate(s), {categories} categories"
 
     yield _check(f"study file {study_file}", configuration)
     if not opened:
@@ -89,6 +89,7 @@ def _traffic(study: Study) -> str:
         )
         connection = connect()
         define_turns(connection, study.config, study.lake, source.name)
+        _known_classes(connection, study, source.name)
         if source.is_traffic:
             _known_deployments(connection, study)
         else:
@@ -96,6 +97,7 @@ def _traffic(study: Study) -> str:
         if source.consent.public_corpus is None:
             define_consent(connection, study.config, source.consent)
             decisions += _decisions(connection, study, source.consent.scope)
+            _known_users(connection, study, source.name)
         elif source.is_traffic:
             found[-1] += " of a public corpus"
     return ", ".join(found) + (f", {decisions:,} consent decisions" if decisions else "")
@@ -145,6 +147,39 @@ def _known_deployments(connection: duckdb.DuckDBPyConnection, study: Study) -> N
         raise TrafficError(
             f"{study.config.file}: no deployment of the study answered in the traffic, where the models are "
             f"{_few(logged)}; give `deployments.model` the name in the logs, and `served_as` that of the endpoint"
+        )
+
+
+def _known_classes(connection: duckdb.DuckDBPyConnection, study: Study, source: str) -> None:
+    """A log that never says what may exclude a turn would leave out every turn."""
+    from depsim_dagster.traffic.turn_rows import UNKNOWN
+
+    exclude = study.config.sampling.exclude
+    asked = {
+        "temporary": (exclude.temporary_chats, "temporary is not null"),
+        "account_class": (exclude.employees or exclude.enterprise, f"account_class <> '{UNKNOWN}'"),
+        "surface": (exclude.api, f"surface <> '{UNKNOWN}'"),
+    }
+    counts = ", ".join(f"count(*) filter ({said})" for _, said in asked.values())
+    known = connection.execute(f"select {counts} from user_turns").fetchone() or ()
+    missing = [name for (name, (on, _)), turns in zip(asked.items(), known, strict=True) if on and not turns]
+    if missing:
+        raise TrafficError(
+            f"{study.config.file}: {source}: no turn says its {', '.join(missing)}, and what is unknown is left out; "
+            "name where it stands in `fields`, or what holds in `defaults`"
+        )
+
+
+def _known_users(connection: duckdb.DuckDBPyConnection, study: Study, source: str) -> None:
+    """Users whose ids are written otherwise in the ledger, or are not found in the log, have no consent."""
+    users, known = connection.execute("""
+        select count(distinct user_id), count(distinct user_id) filter (user_id in (select user_id from consent))
+        from user_turns
+    """).fetchone() or (0, 0)
+    if not known:
+        raise TrafficError(
+            f"{study.config.file}: {source}: none of the logs' {users:,} users is in the consent ledger, so no turn may be "
+            "used; name where the logs keep the ledger's user_id in `fields.user_id`"
         )
 
 

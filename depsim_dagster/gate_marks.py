@@ -93,7 +93,10 @@ class GateStandard:
         if not mark.signature:
             return f"its `{suite}` mark is not signed"
         if not any(
-            hmac.compare_digest(mark.signature.encode(), _signature(key, mark, table, partition).encode())
+            hmac.compare_digest(
+                mark.signature.encode("utf-8", "surrogatepass"),
+                _signature(key, mark, table, partition).encode(),
+            )
             for key in keys
         ):
             return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from logging import Logger
@@ -16,6 +17,11 @@ def listen(listener: Listener | None) -> None:
     """Call `listener(what, done, started)` on every step from now on; None stops it."""
     global _listener
     _listener = listener
+
+
+def tell(line: str) -> None:
+    """A line for whoever waits, on stderr: why something takes its time."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def call_progress(what: str, log: Logger) -> Callable[[int, int], None]:

@@ -1,5 +1,6 @@
 """The command line around the study: help, templates, errors without stack traces."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,28 @@ def test_doctor_finds_a_scope_and_model_names_that_leave_out_all_traffic(tmp_pat
     result = depsim("doctor", "-c", write_study(tmp_path / "name", small_world, deployments=deployments))
     assert result.exit_code == 1
     assert "where the models are sandbox-v1, sandbox-v2;" in result.output
+
+
+def test_doctor_finds_logs_whose_users_or_surface_leave_out_all_traffic(tmp_path, small_world):
+    study = write_study(tmp_path, small_world, traffic={**SMALL_STUDY["traffic"], **chat_log(tmp_path)})
+    result = depsim("doctor", "-c", study)
+    assert result.exit_code == 1
+    assert "no turn says its temporary, account_class, surface, and" in result.output
+    said = {"defaults": {"account_class": "consumer", "surface": "chat", "temporary": False}}
+    traffic = {**SMALL_STUDY["traffic"], **chat_log(tmp_path), **said}
+    result = depsim("doctor", "-c", write_study(tmp_path, small_world, traffic=traffic))
+    assert result.exit_code == 1
+    assert "none of the logs' 1 users is in the consent ledger" in result.output
+
+
+def chat_log(directory):
+    """A log of one call by somebody whom the ledger does not know, as keys of `traffic`."""
+    call = {"model": "sandbox-v1", "created": 1767700000, "user": "u-1"}
+    call |= {
+        "messages": [{"role": "user", "content": "Hello there"}, {"role": "assistant", "content": "Hello"}]
+    }
+    (directory / "log.jsonl").write_text(json.dumps(call) + "\n")
+    return {"format": "openai_chat", "paths": ["log.jsonl"]}
 
 
 def test_a_study_without_any_eligible_turn_ends_with_an_error_and_one_reason_a_week(tmp_path, small_world):

@@ -379,6 +379,14 @@ RECORDED = {"kind": "recorded", "recorded": {"files": ["answers.csv"]}}
         # Real users' logs, replayed on recorded answers: their pseudonyms must not hang on a key that everyone knows.
         ([("endpoints.models", RECORDED)], True),
         ([("endpoints.sandbox", {"kind": "sandbox", "world": "world.json"})], True),
+        (
+            [
+                ("endpoints.models", RECORDED),
+                ("traffic.consent", {"public_corpus": "published prompts"}),
+                ("traffic.challenging_prompts", {"paths": ["p"], "consent": {"ledger": "c.parquet"}}),
+            ],
+            True,
+        ),
     ],
 )
 def test_only_synthetic_or_public_traffic_goes_without_a_key(load, monkeypatch, changes, needs_key):

@@ -584,6 +584,10 @@ def _marks_of_another_week(marks: list[dict]) -> list[dict]:
         (lambda marks: marks[:1], "no mark of the `privacy` gate"),
         (lambda marks: [mark | {"signature": ""} for mark in marks], "is not signed"),
         (lambda marks: [mark | {"content": "0" * 64} for mark in marks], "not signed with this study's key"),
+        (
+            lambda marks: [mark | {"signature": "\ud800"} for mark in marks],
+            "not signed with this study's key",
+        ),
         (_marks_of_another_week, "not signed with this study's key"),
     ],
 )

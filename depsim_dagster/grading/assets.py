@@ -11,6 +11,7 @@ from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.grading.turns import answering_deployments, production_turns, simulated_turns
 from depsim_dagster.lake import LakeTable, partition_label
 from depsim_dagster.partitions import StudyPartitions, week_and_model
+from depsim_dagster.privacy.gates.gate import require_consent
 from depsim_dagster.progress import call_progress
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 from depsim_dagster.registry.seal import require_sealed
@@ -35,6 +36,7 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     def graded_labels(context: dg.AssetExecutionContext):
         study, partition = context.resources.study.study, week_and_model(context)
         week, model = partition["week"], partition["model"]
+        require_consent(study.config, study.lake, week)
         labelling = label_turns(
             study,
             lambda: simulated_turns(study.lake, week, model),
@@ -54,6 +56,7 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     )
     def production_labels(context: dg.AssetExecutionContext):
         study, week = context.resources.study.study, context.partition_key
+        require_consent(study.config, study.lake, week)
         graded = answering_deployments(study.lake, week)
         for candidate in study.config.candidates:
             if candidate.model in graded:

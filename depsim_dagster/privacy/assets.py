@@ -9,6 +9,7 @@ from depsim_dagster.errors import text_free
 from depsim_dagster.lake import GateMark
 from depsim_dagster.partitions import StudyPartitions
 from depsim_dagster.privacy.gates.gate import GateReport, GatesFailed
+from depsim_dagster.privacy.gates.suites import read_suite
 from depsim_dagster.privacy.week import publish_week
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
@@ -31,7 +32,8 @@ def privacy_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
                 f"{suite}_gate",
                 asset=table.name,
                 blocking=True,
-                description=f"Great Expectations suite expectations/{suite}.json; the lake refuses the partition without its mark.",
+                description=f"{read_suite(suite)[0]['meta']['description']} (expectations/{suite}.json; without its mark "
+                "nothing reads the partition.)",
             )
             for suite in table.gates
         ],
@@ -45,7 +47,7 @@ def privacy_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
                 published = publish_week(study, week)
                 replaced = study.lake.read(table, {"week": week}, columns=["identifiers_replaced"])
         except GatesFailed as failure:
-            yield from _shown(failure.reports)
+            yield from _shown(week, failure.reports)
             raise
         counts = replaced.column("identifiers_replaced").to_pylist()
         metadata = partition_metadata(published.manifest, study.config.sandbox) | {
@@ -66,7 +68,7 @@ def privacy_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
                 f"{len(published.idle)} override(s) of week {week} let nothing pass: take them out of the study file"
             )
         yield dg.MaterializeResult(metadata=metadata)
-        yield from _shown(published.reports, published.manifest.marks)
+        yield from _shown(week, published.reports, published.manifest.marks)
 
     return [deidentified_prefixes]
 
@@ -86,7 +88,9 @@ def _waived(marks: Iterable[GateMark]) -> list[tuple[object, ...]]:
     ]
 
 
-def _shown(reports: Iterable[GateReport], marks: Iterable[GateMark] = ()) -> Iterator[dg.AssetCheckResult]:
+def _shown(
+    week: str, reports: Iterable[GateReport], marks: Iterable[GateMark] = ()
+) -> Iterator[dg.AssetCheckResult]:
     """The gates as asset checks. One that an override let pass is a failed check of severity WARN, which blocks nothing."""
     waived = {(suite, expectation, column) for suite, expectation, column, *_ in _waived(marks)}
     for report in reports:
@@ -97,6 +101,7 @@ def _shown(reports: Iterable[GateReport], marks: Iterable[GateMark] = ()) -> Ite
             passed=report.success,
             severity=dg.AssetCheckSeverity.WARN if let_pass else dg.AssetCheckSeverity.ERROR,
             metadata={
+                "partition": f"week {week}",
                 "suite_version": report.suite_version,
                 "expectations": markdown(
                     [

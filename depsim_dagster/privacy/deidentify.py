@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -38,17 +38,25 @@ def deidentify(
     key: bytes,
     settings: DeidentificationConfig,
     detectors: Sequence[Detector] = (),
+    public: Collection[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """DEIDENTIFIED_PREFIXES rows for SAMPLED_TRAFFIC rows; holds one batch at a time.
 
-    What any of the `detectors` finds is replaced beside what the embedded one does; each is called once per batch.
+    What any of the `detectors` finds is replaced beside what the embedded one does; each is called once per batch. Without
+    an engine nothing is replaced, and all that the gate's detector proves is a residual, but for the prefix sources that
+    are `public` (or invented) anyway.
     """
     for batch in batches:
         rows = batch.to_pylist()
         turns = [TurnTexts.of(row) for row in rows]
         if settings.engine == "none":
-            for row, turn in zip(rows, turns, strict=True):
-                _fill(row, turn.changed(str), turn.attachments, {}, 0)
+            private = [
+                "" if row["prefix_source"] in public else _joined(turn.texts())
+                for row, turn in zip(rows, turns, strict=True)
+            ]
+            residuals = count_residuals(private, private)
+            for row, turn, residual in zip(rows, turns, residuals, strict=True):
+                _fill(row, turn.changed(str), turn.attachments, {}, residual)
         else:
             originals = [turn.texts() for turn in turns]
             detect = _detection(rows, originals, detectors)

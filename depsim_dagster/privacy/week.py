@@ -13,6 +13,7 @@ from depsim_dagster.privacy.gates.account_identifiers import ACCOUNT_COLUMNS, we
 from depsim_dagster.privacy.gates.canaries import Canaries
 from depsim_dagster.privacy.gates.gate import Publication, gate_and_publish
 from depsim_dagster.study import Study
+from depsim_dagster.traffic.rules import prefix_sources
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 
@@ -33,7 +34,12 @@ def publish_week(study: Study, week: str) -> Publication:
     canaries = Canaries(config.privacy.canaries_per_type if detectors else 0)
     sampled = lake.manifest(SAMPLED_TRAFFIC, partition)
     planted = canaries.planted_among(lake.scan(SAMPLED_TRAFFIC, partition), sampled.rows if sampled else 0)
-    deidentified = deidentify(planted, config.hmac_key, config.deidentification, detectors)
+    public = [
+        source.name
+        for source in prefix_sources(config)
+        if config.sandbox or source.consent.public_corpus is not None
+    ]
+    deidentified = deidentify(planted, config.hmac_key, config.deidentification, detectors, public)
     quarantined = lake.quarantine(DEIDENTIFIED_PREFIXES, partition, canaries.withheld_from(deidentified))
     left = canaries.left_in(quarantined.read(columns=["turn_id"]).column("turn_id").to_pylist())
     if left:

@@ -7,6 +7,7 @@ import dagster as dg
 from depsim_dagster.asset_metadata import markdown, partition_metadata, table_metadata
 from depsim_dagster.errors import text_free
 from depsim_dagster.partitions import StudyPartitions, week_and_model
+from depsim_dagster.privacy.gates.gate import require_consent
 from depsim_dagster.progress import call_progress
 from depsim_dagster.replay.regenerate import PREFIX_COLUMNS, regenerate
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
@@ -32,6 +33,7 @@ def replay_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         week, model = partition["week"], partition["model"]
         deployment = study.config.deployment(model)
         with text_free(f"regenerated_completions[week={week}, model={model}]"):
+            require_consent(study.config, study.lake, week)
             prefixes = study.lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=PREFIX_COLUMNS)
             replayed = regenerate(
                 study.config,

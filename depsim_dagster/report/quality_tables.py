@@ -39,14 +39,11 @@ def funnels(frame: pd.DataFrame) -> list[Row]:
 
 
 def _funnel(title: str, rows: list[Row]) -> Row:
-    order: dict[str, tuple] = {}
     weeks = sorted({str(row["week"]) for row in rows})
     cells: dict[str, dict[str, list[Row]]] = {}
-    for position, row in enumerate(rows):
-        rule, step = str(row["rule"]), row.get("order")
-        order.setdefault(rule, (step is None, step if step is not None else position))
-        cells.setdefault(rule, {}).setdefault(str(row["week"]), []).append(row)
-    rules = sorted(cells, key=lambda rule: order[rule])
+    for row in rows:
+        cells.setdefault(str(row["rule"]), {}).setdefault(str(row["week"]), []).append(row)
+    rules = _order(rows)
     shown = {rule: [row for week in cells[rule].values() for row in week] for rule in rules}
     totals = {rule: sum(row.get("turns") or 0 for row in shown[rule]) for rule in rules}
     every = sum(totals.values())
@@ -75,6 +72,25 @@ def _funnel(title: str, rows: list[Row]) -> Row:
         else [],
         "withheld": any(row.get("suppressed") for row in rows),
     }
+
+
+def _order(rows: list[Row]) -> list[str]:
+    """The rules of all weeks in their order. A week counts its own rules only, and one that took nothing is left out of
+    it, so a rule that is new in a week goes behind the one that stands before it there.
+    """
+    steps = sorted(
+        enumerate(rows), key=lambda step: (str(step[1]["week"]), step[1].get("order") or 0, step[0])
+    )
+    merged: list[str] = []
+    before = week = None
+    for _, row in steps:
+        if row["week"] != week:
+            before, week = None, row["week"]
+        rule = str(row["rule"])
+        if rule not in merged:
+            merged.insert(merged.index(before) + 1 if before else 0, rule)
+        before = rule
+    return merged
 
 
 def _total_text(rows: list[Row]) -> str:

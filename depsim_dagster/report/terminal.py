@@ -73,15 +73,21 @@ def study_table(
 
 
 def summary_lines(found: Verdict) -> list[Text]:
-    """The verdict in four lines of text."""
+    """The verdict in a few lines of text."""
     from rich.text import Text
 
+    if found.comparable:
+        errors = [
+            f"Median SME {_ascii(times_text(found.median_sme))} over {found.comparable} comparable categories"
+            f" (perfect simulator {_ascii(times_text(found.noise_floor))},"
+            f" no change {_ascii(times_text(found.baseline_median_sme))})",
+            f"Tail: p90 {_ascii(times_text(found.p90_sme))}, worst {_ascii(times_text(found.worst_sme))}"
+            f" {_ascii(found.worst_category or '')}; above noise {found.above_noise} of {found.above_noise_of}",
+        ]
+    else:
+        errors = ["No category has enough events for a median SME"]
     lines = [
-        f"Median SME {_ascii(times_text(found.median_sme))} over {found.comparable} comparable categories"
-        f" (perfect simulator {_ascii(times_text(found.noise_floor))},"
-        f" no change {_ascii(times_text(found.baseline_median_sme))})",
-        f"Tail: p90 {_ascii(times_text(found.p90_sme))}, worst {_ascii(times_text(found.worst_sme))}"
-        f" {_ascii(found.worst_category or '')}; above noise {found.above_noise} of {found.above_noise_of}",
+        *errors,
         f"Directions right {found.directions_right} of {found.directions_called} called;"
         f" where production moved {found.movers_right} of {found.movers_called}",
         f"Observed counts inside the prediction interval: {found.inside} of {found.inside_of}",

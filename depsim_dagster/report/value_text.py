@@ -77,6 +77,10 @@ def generic_cell(row: Row, column: str) -> str:
     if column.endswith("per_100k") and value == 0 and not {"lower", "upper"} & set(column.split("_")):
         upper = row.get(f"{column.removesuffix('per_100k')}upper_per_100k")
         return f"below {number_text(upper)}" if upper else "none observed"
+    if column == "recall" and value < 1:  # what was missed is not rounded away
+        return f"{min(value, 0.999):.3f}"
+    if column.endswith("_at") and str(value).endswith("+00:00"):
+        return f"{str(value)[:16].replace('T', ' ')} UTC"
     if column.endswith("_hash") and len(str(value)) > 16:
         return f"{str(value)[:12]}…"  # whole in the section on the stack and in the JSON
     if isinstance(value, int):

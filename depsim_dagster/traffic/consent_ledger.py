@@ -32,6 +32,8 @@ LONGEST_LINE = 1_048_576  # characters of one row of a CSV or JSONL ledger
 COLUMNS = tuple(CONSENT_LEDGER.names)
 # A row as it stands in the ledger: every value as text. `damaged`: a cell of it could not even be read as text.
 LEDGER_CELLS = pa.schema([*((name, pa.string()) for name in COLUMNS), ("damaged", pa.bool_())])
+# Beside an id or a scope: what takes no room on a page, and marks that nobody sees (zero-width, byte order, NUL).
+BLANKS = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\0\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _TEXT_ENDINGS = (".csv", ".jsonl", ".ndjson")
 # With seconds or without, with a zone always: a wall clock somewhere is not a moment.
 _MOMENT = (
@@ -69,11 +71,10 @@ def define_consent(connection: duckdb.DuckDBPyConnection, study: StudyConfig, co
     """)
     key, latest = study.hmac_key, latest_moment(study)
     for batch in read_ledger(study, consent):
-        users = [(user or "").strip() for user in batch.column("user_id").to_pylist()]
+        written = [user or "" for user in batch.column("user_id").to_pylist()]
+        users = list(map(meant_id, written))
         # An id with a space beside it belongs to nobody in the logs: it may be a misspelt refusal of the one without.
-        spaced = [
-            user != (raw or "") for user, raw in zip(users, batch.column("user_id").to_pylist(), strict=True)
-        ]
+        spaced = [user != raw for user, raw in zip(users, written, strict=True)]
         columns = {
             **{name: batch.column(name) for name in batch.schema.names if name != "user_id"},
             "user_id": pa.array(
@@ -86,18 +87,21 @@ def define_consent(connection: duckdb.DuckDBPyConnection, study: StudyConfig, co
             """
             insert into consent
             with read as (
-                select user_id, nullif(scope, '') as scope, nullif(policy_version, '') as policy_version,
+                select user_id, nullif(scope, '') as scope, lower(trim(scope, $blanks)) as meant_scope,
+                       nullif(policy_version, '') as policy_version,
                        case lower(granted) when 'true' then true when 'false' then false end as granted,
                        moment_of(effective_from) as effective_from, nullif(effective_until, '') as until,
                        moment_of(effective_until) as effective_until, moment_of(recorded_at) as recorded_at,
                        spaced, damaged
                 from ledger_batch
             )
-            select user_id, scope, granted, policy_version, effective_from, effective_until, recorded_at, case
+            select user_id, case when meant_scope = $meant_scope then $scope else scope end, granted, policy_version,
+                   effective_from, effective_until, recorded_at, case
                 when damaged then 'a value that is no text'
                 when user_id is null then 'no user_id'
                 when spaced then 'spaces around user_id'
                 when scope is null then 'no scope'
+                when scope <> $scope and meant_scope = $meant_scope then 'scope is misspelt'
                 when policy_version is null then 'no policy_version'
                 when granted is null then 'granted is neither true nor false'
                 when effective_from is null then 'effective_from is no time with a zone'
@@ -107,9 +111,24 @@ def define_consent(connection: duckdb.DuckDBPyConnection, study: StudyConfig, co
                 when recorded_at > $latest then 'recorded_at is in the future'
             end from read
             """,
-            {"latest": latest},
+            {
+                "latest": latest,
+                "scope": consent.scope,
+                "meant_scope": meant_scope(consent.scope),
+                "blanks": BLANKS,
+            },
         )
         connection.unregister("ledger_batch")
+
+
+def meant_id(user_id: str) -> str:
+    """An account id without the blanks beside it, seen or not."""
+    return user_id.strip(BLANKS)
+
+
+def meant_scope(scope: str) -> str:
+    """A scope without blanks beside it and without its case: a refusal may be written in another way than a grant."""
+    return scope.strip(BLANKS).lower()
 
 
 def unreadable_decisions(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -221,6 +240,7 @@ def _csv_rows(file: Path, lines: IO[str]) -> Iterator[dict[str, Any]]:
 
 def _json_rows(lines: IO[str]) -> Iterator[dict[str, Any]]:
     for line in _bounded(lines):
+        line = line.lstrip("\ufeff")  # where another file was appended
         if not line.strip():
             continue
         try:
@@ -242,6 +262,9 @@ def _row(cells: dict[str, Any], damaged: bool) -> dict[str, Any]:
             value = str(value).lower()
         elif isinstance(value, int) and name == "user_id" and not isinstance(value, bool):
             value = str(value)
+        elif isinstance(value, float) and name == "user_id" and value.is_integer():
+            # What a table with a gap in it makes of a number: whose row it is can be guessed, and no more.
+            value, damaged = str(int(value)), True
         if value is not None and not (isinstance(value, str) and _encodable(value)):
             value, damaged = None, True
         row[name] = value

@@ -52,7 +52,17 @@ def is_document(start: bytes, whole: bool, ending: str) -> bool:
             complete = True
         if complete:
             return not rest.strip(_BLANK) and whole
+        # A first line that is broken must not cost the ones behind it: of a document no second line stands for itself.
+        if first[-1:] not in (b",", b"[", b"{", b":") and _is_object(rest.lstrip(_BLANK).partition(b"\n")[0]):
+            return False
     return first[:1] == b"[" or ending == ".json"
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(parse_json(line), dict)
+    except Refused:
+        return False
 
 
 def json_lines(stream: Readable, limit: int = LARGEST_RECORD) -> Iterator[RawRecord]:
@@ -76,7 +86,7 @@ def _line(
         yield RawRecord(number, None, cut)
         return
     line = b"".join([*parts, last])
-    line = (line.removeprefix(BOM) if number == 1 else line).strip(_BLANK)
+    line = line.removeprefix(BOM).strip(_BLANK)  # also where another file was appended
     if line:
         yield RawRecord(number, line if len(line) <= limit else None, cut)
 

@@ -54,8 +54,8 @@ def matching_files(
 
 
 def shown(path: Path | str) -> str:
-    """A path as a message or a table may hold it: what cannot be printed is escaped."""
-    text = str(path)
+    """A path as a message or a table may hold it: what cannot be printed is escaped. Two paths are never shown alike."""
+    text = str(path).replace("\\", "\\\\")
     if text.isprintable():
         return text
     return "".join(

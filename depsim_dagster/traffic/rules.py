@@ -59,7 +59,8 @@ def turn_rules(study: StudyConfig, source: PrefixSource) -> list[tuple[str, str]
     """(rule, SQL condition under which it excludes a turn), in the order in which they are asked.
 
     Over the columns of `user_turns` with `repetition`, `erased` and, where consent is asked for, those of
-    consent_standing.py; parameters $as_of and $latest. Only rules that the study's settings turn on.
+    consent_standing.py and `unconsented_turn` (the first turn of the record without consent); parameters $as_of and
+    $latest. Only rules that the study's settings turn on.
     """
     exclude = study.sampling.exclude
     models = ", ".join(literal(deployment.model) for deployment in study.deployments)
@@ -87,6 +88,8 @@ def turn_rules(study: StudyConfig, source: PrefixSource) -> list[tuple[str, str]
         (True, "erased", "erased"),
         (True, "future_time", "sent_at > $latest"),
         *((asked, rule, condition) for rule, condition in CONSENT_RULES),
+        # What the user said before stands in the prefix too.
+        (asked, "consent_not_held_earlier", "turn_index > unconsented_turn"),
     ]
     return [(rule, condition) for on, rule, condition in rules if on]
 

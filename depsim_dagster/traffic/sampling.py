@@ -26,7 +26,7 @@ from depsim_dagster.traffic.consent_ledger import (
     latest_moment,
     unreadable_decisions,
 )
-from depsim_dagster.traffic.consent_standing import join_consent
+from depsim_dagster.traffic.consent_standing import CONSENT_RULES, join_consent
 from depsim_dagster.traffic.draw import draw_turns
 from depsim_dagster.traffic.duplicates import (
     exclude_near_duplicates,
@@ -191,8 +191,9 @@ def _classify(
     if source.consent.public_corpus is None:
         define_consent(connection, study, source.consent)
         unreadable = unreadable_decisions(connection)
+        _find_unconsented_turns(connection, source, moment)
         join_consent(connection, "known_turns", source.consent, moment)
-        known = "consented_turns"
+        known = "(from consented_turns left join unconsented_turns using (file, record))"
     else:
         known = f"(select *, 'public_corpus' as policy_version, timestamptz {literal(moment.isoformat())} as decided_at from known_turns)"
     rules = " ".join(
@@ -215,6 +216,29 @@ def _classify(
     for table in ("week_turns", "known_turns"):
         connection.execute(f"drop table {table}")
     return unreadable
+
+
+def _find_unconsented_turns(
+    connection: duckdb.DuckDBPyConnection, source: PrefixSource, moment: dt.datetime
+) -> None:
+    """Create the table `unconsented_turns` (file, record, unconsented_turn): the first turn without consent of the
+    records of the week, in which earlier turns may be of weeks before. A turn after it has its words in the prefix."""
+    connection.execute("""
+        create or replace temp table record_turns as
+        select file, record, turn_index, user_id, sent_at
+        from user_turns semi join (from known_turns where turn_index > 0) using (file, record)
+    """)
+    join_consent(connection, "record_turns", source.consent, moment)
+    without = " or ".join(f"coalesce({condition}, false)" for _, condition in CONSENT_RULES)
+    connection.execute(
+        f"""
+        create or replace temp table unconsented_turns as
+        select file, record, min(turn_index) as unconsented_turn from consented_turns where {without}
+        group by file, record
+        """,
+        {"as_of": moment},
+    )
+    connection.execute("drop table record_turns")
 
 
 def _erased(connection: duckdb.DuckDBPyConnection, study: StudyConfig, lake: Lake) -> pa.Table:

@@ -223,6 +223,10 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: edit_manifest(folder, lambda m: signed_anew(m, deidentification="e" * 64)),
         "another version or other settings of de-identification",
     ),
+    "consent withdrawn after the publication": (
+        lambda folder: withdraw_consent(folder),
+        "consent for 1 turn(s) no longer holds",
+    ),
 }
 GATE_FAILURES = ("a failed privacy gate", "a failed consent gate")
 ALL = (*FAULTS, *GATE_FAILURES)
@@ -234,13 +238,17 @@ def fail_the_privacy_gate(folder: Path, silence: socket.socket) -> None:
     write_study(folder, silence, deidentification=engine)
 
 
+def withdraw_consent(folder: Path) -> None:
+    later = decision(account(0), granted=False, start=MONDAY + HOUR)
+    write_consent(folder, [*(decision(account(number)) for number in range(USERS)), later])
+
+
 def withdraw_consent_meanwhile(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Consent is withdrawn after the sample was drawn and before its gates are asked."""
     real = station.deidentify
 
     def deidentify(*arguments, **options):
-        later = decision(account(0), granted=False, start=MONDAY + HOUR)
-        write_consent(folder, [*(decision(account(number)) for number in range(USERS)), later])
+        withdraw_consent(folder)
         return real(*arguments, **options)
 
     patch.setattr(station, "deidentify", deidentify)

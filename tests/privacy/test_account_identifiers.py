@@ -52,6 +52,24 @@ def test_an_id_is_found_whatever_stands_beside_it(account, text):
     assert {span.type for span in spans} == {"account_number"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "USER-19283",
+        "81F9C2D4-7788-4A11-9F0E-1A2B3C4D5E6F",
+        "Harriet@Example.com",
+        "_user-19283_",
+        "用户user-19283说",
+    ],
+)
+def test_an_id_in_another_case_or_with_other_letters_beside_it_is_found(text):
+    assert finder(*IDS).count([text]) == 1
+
+
+def test_an_id_in_capitals_is_found_in_small_letters():
+    assert finder("USER-19283").count(["my id is user-19283."]) == 1
+
+
 def test_other_text_and_other_keys_find_nothing():
     texts = ["user-19284 and harriet@example.org, 104729345, user_19283", "no id at all", ""]
     assert finder(*IDS)(texts) == [[], [], []]

@@ -206,7 +206,12 @@ def test_code_is_untouched_to_the_byte():
 def test_without_an_engine_nothing_is_changed():
     row = one([user(f"mail {MAIL}")], settings=NONE)
     assert json.loads(row["prefix"]) == [user(f"mail {MAIL}")]
-    assert (row["identifiers_replaced"], row["residual_identifiers"]) == (0, 0)
+    assert (row["identifiers_replaced"], row["residual_identifiers"]) == (0, 1), "and the gate is told so"
+
+
+def test_without_an_engine_nothing_is_looked_for_in_what_is_public_anyway():
+    (result,) = deidentify([batch(turn([user(MAIL)]))], KEY, NONE, public=["deployment_traffic"])
+    assert result.column("residual_identifiers").to_pylist() == [0]
 
 
 def test_an_empty_batch_is_an_empty_batch():

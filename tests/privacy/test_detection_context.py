@@ -30,7 +30,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("IMEI 06-184755-866851-3", "device_id", "06-184755-866851-3"),
         ("VIN 1HGCM82633A004352", "vehicle_id", "1HGCM82633A004352"),
         ("license plate 7XYZ 492", "vehicle_id", "7XYZ 492"),
-        ("CVV 824", "card", "824"),
+        ("CVV 824", "account_number", "824"),
         ("my pin is 4821", "password", "4821"),
         ("swift code DEUTDEFF500", "bank_account", "DEUTDEFF500"),
         ("username: john_doe92", "username", "john_doe92"),

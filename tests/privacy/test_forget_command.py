@@ -30,6 +30,16 @@ def test_users_named_on_the_line_and_in_a_file(store, tmp_path):
     assert not any(name in ran.output for name in (*PEOPLE, "account-of-nobody", user(ANNA)))
 
 
+@pytest.mark.parametrize("source", ["file", "standard input"])
+def test_a_file_that_begins_with_a_byte_order_mark_names_its_first_user(store, tmp_path, source):
+    """Without, the person stays, and an account that nobody has is on the list of the erased."""
+    content = f"{ANNA}\n{BERT}\n".encode("utf-8-sig")
+    (tmp_path / "ids.txt").write_bytes(content)
+    path = tmp_path / "ids.txt" if source == "file" else "-"
+    ran = depsim("forget", "--from-file", path, "-c", store.config.file, stdin=content)
+    assert ran.exit_code == 0 and left(store) == {user(CLEO)}, ran.output
+
+
 def test_users_from_standard_input_and_a_dry_run(store):
     counted = depsim("forget", "--from-file", "-", "--dry-run", "-c", store.config.file, stdin=f"{ANNA}\n")
     assert counted.exit_code == 0 and "Dry run: nothing was removed" in counted.output

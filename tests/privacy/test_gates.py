@@ -23,6 +23,7 @@ from literal_traffic import (
     write_logs,
 )
 
+from depsim_dagster.config import EMBEDDED_HMAC_KEY
 from depsim_dagster.config_sections import GateOverride
 from depsim_dagster.errors import ConfigurationError, GateError
 from depsim_dagster.privacy.deidentify import deidentify
@@ -433,6 +434,15 @@ def test_text_that_is_not_de_identified_has_no_canaries_and_no_account_ids(stati
     study = Study(study_of(station.directory, deidentification=engine))
     published = publish_week(study, str(WEEK))
     assert set(recorded_canaries(study.lake, published.manifest).values()) == {(0, 0)}
+
+
+def test_text_of_real_users_does_not_pass_for_de_identified_because_no_engine_looked(station, monkeypatch):
+    engine = {"engine": "none", "reason": "the reason of somebody who is in a hurry"}
+    study = Study(study_of(station.directory, deidentification=engine))
+    monkeypatch.setenv("DEPSIM_HMAC_KEY", EMBEDDED_HMAC_KEY)
+    monkeypatch.setattr(type(study.config), "sandbox", False)
+    with pytest.raises(GatesFailed, match=r"residual_identifiers\) fails on 3 row"):
+        publish_week(study, str(WEEK))
 
 
 # --------------------------------------------------------------------------------------------------------------- suites

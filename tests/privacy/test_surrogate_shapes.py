@@ -4,6 +4,7 @@ import inspect
 import random
 import re
 import string
+from typing import get_type_hints
 
 import pytest
 from planted_details import CASES
@@ -29,7 +30,7 @@ def slots(type_, original, language="en"):
 
 def test_a_generator_takes_a_shape_and_a_seed_and_nothing_else():
     assert list(inspect.signature(draw).parameters) == ["shape", "seed"]
-    assert set(Shape.__annotations__.values()) == {"str"}
+    assert set(get_type_hints(Shape).values()) == {str}
     # Nor can it reach one: the module of the generators knows neither templates nor conversations.
     reachable = {getattr(value, "__module__", "") or "" for value in vars(surrogate_draws).values()}
     assert not {

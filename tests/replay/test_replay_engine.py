@@ -389,7 +389,7 @@ def test_a_killed_run_goes_on_where_it_was(server, tmp_path):
 
 def test_an_interrupted_run_loses_only_what_was_in_flight(server, tmp_path):
     in_flight = 8
-    server.latency_s = 0.002
+    server.latency_s = 0.01  # a child that is not interrupted would take seconds
     child = start_child(server, tmp_path, 5000, in_flight)
     server.wait_for(300)
     child.send_signal(signal.SIGINT)

@@ -14,6 +14,8 @@ from depsim_dagster.report.quality_content import (
     records_of_logs,
     replaced,
 )
+from depsim_dagster.report.quality_tables import funnels
+from depsim_dagster.report.value_text import generic_cell
 from depsim_dagster.traffic.schema import INGESTED_FILES, REJECTED_RECORDS
 
 SEALED = pd.Timestamp("2026-02-01T00:00:00Z")
@@ -198,3 +200,24 @@ def test_rejected_records_are_counted_by_reason_and_a_changed_file_once(lake):
 
 def test_before_any_log_is_read_nothing_is_known(lake):
     assert records_of_logs(SimpleNamespace(lake=lake)) == (None, None)
+
+
+def test_a_rule_that_took_turns_in_a_later_week_only_stands_at_its_place():
+    weeks = {
+        "2026-01-05": ["api", "not_sampled", "sampled"],
+        "2026-01-12": ["temporary_chat", "api", "near_duplicate", "not_sampled", "sampled"],
+    }
+    frame = pd.DataFrame(
+        [
+            {"week": week, "prefix_source": "deployment_traffic", "rule": rule, "turns": 9, "order": order}
+            for week, rules in weeks.items()
+            for order, rule in enumerate(rules)
+        ]
+    )
+    (funnel,) = funnels(frame)
+    assert [rule["rule"] for rule in funnel["rules"]] == weeks["2026-01-12"]
+
+
+def test_a_missed_detail_is_not_rounded_away():
+    shown = [generic_cell({"recall": recall}, "recall") for recall in (1.0, 0.99999, 438 / 440, 0.84)]
+    assert shown == ["1.00", "0.999", "0.995", "0.840"]

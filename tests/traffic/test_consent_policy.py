@@ -1,6 +1,7 @@
 """What the ledger means: every case by hand, and the SQL of the sampling against the gate's own reading in Python."""
 
 import datetime as dt
+import json
 
 import pytest
 from hypothesis import given, settings
@@ -220,3 +221,46 @@ def test_a_ledger_of_a_thousand_decisions_of_one_user_is_no_burden(tmp_path):
     ]
     assert rules_of(study, turns) == expected
     assert gate_holds(study, turns) == [False, True, True, True]
+
+
+MISSPELT = {
+    "user_id with a zero-width space": {"user_id": "u1\u200b"},
+    "user_id with a NUL": {"user_id": "u1\0"},
+    "user_id after a byte order mark": {"user_id": "\ufeffu1"},
+    "scope in another case": {"scope": "Model_Improvement"},
+    "scope with a space": {"scope": "model_improvement\u00a0"},
+    "both": {"scope": "MODEL_IMPROVEMENT", "user_id": "u1 "},
+}
+
+
+@pytest.mark.parametrize("written", MISSPELT.values(), ids=MISSPELT)
+def test_a_misspelt_refusal_takes_its_user_out(tmp_path, written):
+    study = consent_study(tmp_path, [decision(), refusal(start=NOON - HOUR, **written)])
+    assert rules_of(study, [("u1", NOON)])[0][0] == "consent_ambiguous"
+    assert gate_holds(study, [("u1", NOON)]) == [False]
+
+
+def json_ledger(directory, *lines: str):
+    (directory / "c.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return study_of(directory, traffic=STUDY["traffic"] | {"consent": {"ledger": "c.jsonl"}})
+
+
+def line(**fields) -> str:
+    return json.dumps(decision(**fields), default=dt.datetime.isoformat)
+
+
+def test_a_number_that_an_export_made_a_fraction_takes_its_user_out(tmp_path):
+    study = json_ledger(
+        tmp_path, line(user_id=7), line(user_id=7.0, granted=False, start=NOON - HOUR), line(user_id=8)
+    )
+    assert [rule for rule, _ in rules_of(study, [("7", NOON), ("8", NOON)])] == [
+        "consent_ambiguous",
+        "eligible",
+    ]
+    assert gate_holds(study, [("7", NOON), ("8", NOON)]) == [False, True]
+
+
+def test_a_byte_order_mark_in_the_middle_of_a_ledger_hides_no_refusal(tmp_path):
+    study = json_ledger(tmp_path, line(), "\ufeff" + line(granted=False, start=NOON - HOUR))
+    assert rules_of(study, [("u1", NOON)])[0][0] == "consent_not_held"
+    assert gate_holds(study, [("u1", NOON)]) == [False]

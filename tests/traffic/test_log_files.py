@@ -404,3 +404,11 @@ def test_dates_and_decimals_are_no_times(tmp_path):
     log = LOG | {"messages": [part | {"created_at": dt.date(2026, 1, 7)} for part in LOG["messages"]]}
     pq.write_table(pa.Table.from_pylist([log]), tmp_path / "logs.parquet")
     refused(tmp_path, "need a zone")
+
+
+def test_two_names_that_would_be_shown_alike_are_two_logs(tmp_path):
+    write_logs(tmp_path, [conversation("c1", messages=exchange(question="one"))], "logs\n.parquet")
+    sample = drawn(tmp_path)
+    assert len(rows_of(sample)) == 1
+    write_logs(tmp_path, [conversation("c2", messages=exchange(question="two"))], "logs\\n.parquet")
+    assert len(rows_of(drawn(tmp_path))) == 2

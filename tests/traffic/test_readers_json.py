@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depsim_dagster.traffic import json_records
-from depsim_dagster.traffic.json_records import RawRecord, is_document, json_document, json_lines
+from depsim_dagster.traffic.json_records import BOM, RawRecord, is_document, json_document, json_lines
 from depsim_dagster.traffic.records import DEEPEST_JSON, LARGEST_RECORD, Refused, parse_json
 
 TEXTS = [
@@ -212,6 +212,9 @@ def test_memory_does_not_grow_with_the_file(shape):
         (b'{"a": 1, \n', False, ".json", True),
         (b'{"a": 1, \n{"b": 2}\n', True, ".jsonl", False),
         (b"rubbish\n", True, ".json", False),
+        (b'{"a": "cut off\n{"b": 2}\n{"b": 3}\n', True, ".json", False),
+        (b'[{"a": 1},\n{"b": 2}\n]', True, ".json", True),
+        (b'{"data": [\n{"b": 2}\n]}', True, ".json", True),
         (b"", True, ".json", False),
     ],
 )
@@ -290,3 +293,8 @@ def test_blocks_do_not_matter_for_a_long_random_file():
     assert len(expected) == 400
     for size in (11, 101, 1009):
         assert document(content, size) == expected
+
+
+def test_a_byte_order_mark_before_a_line_of_an_appended_file_is_no_part_of_it():
+    lines = json_lines(io.BytesIO(BOM + b'{"a": 1}\n' + BOM + b'{"a": 2}\n'))
+    assert [record.raw for record in lines] == [b'{"a": 1}', b'{"a": 2}']

@@ -210,12 +210,13 @@ def test_repeated_and_near_prompts_of_one_user_are_left_out(tmp_path):
 # -------------------------------------------------------------------------------------------------------------- consent
 def test_consent_is_asked_for_each_turn_and_recorded(tmp_path):
     """What each ledger means is in test_consent_policy.py."""
-    messages = exchange(MONDAY + HOUR, "one") + exchange(NOON, "two") + exchange(NOON + 3 * HOUR, "three")
+    times = {"one": MONDAY + HOUR, "two": NOON, "three": NOON + 3 * HOUR}
+    logs = [conversation(question, messages=exchange(at, question)) for question, at in times.items()]
     decisions = [
         decision(start=NOON - HOUR, recorded_at=NOON - HOUR / 2, effective_until=NOON + HOUR),
         decision(start=NOON + HOUR, policy_version="p2", recorded_at=NOON + 20 * HOUR),
     ]
-    sample = drawn(tmp_path, [conversation(messages=messages)], decisions)
+    sample = drawn(tmp_path, logs, decisions)
     assert funnel_of(sample) == {
         "consent_unknown": 1,
         "consent_recorded_later": 1,
@@ -359,3 +360,25 @@ def test_a_language_that_is_no_tag_is_unknown(tmp_path):
         "pt-BR",
         "zh",
     ]
+
+
+SENT_BEFORE = {
+    "before the first decision": (MONDAY - 48 * HOUR, [decision()]),
+    "while it was refused": (MONDAY + HOUR, [decision(granted=False), decision(start=MONDAY + 24 * HOUR)]),
+    "in the same week, before": (NOON - HOUR, [decision(start=NOON - HOUR / 2)]),
+}
+
+
+@pytest.mark.parametrize(("before", "decisions"), SENT_BEFORE.values(), ids=SENT_BEFORE)
+def test_what_was_said_without_consent_stands_in_no_prefix(tmp_path, before, decisions):
+    """The later turn has consent; its prefix would hold the words of the one that had none."""
+    mixed = conversation("mixed", messages=exchange(before, "kept to myself") + exchange(question="later"))
+    sample = drawn(tmp_path, [conversation("good", messages=exchange(question="plain")), mixed], decisions)
+    assert [texts(row["prefix"]) for row in rows_of(sample)] == [[("user", "plain")]]
+    assert funnel_of(sample)["consent_not_held_earlier"] == 1
+
+
+def test_earlier_turns_with_consent_stay_in_the_prefix(tmp_path):
+    messages = exchange(MONDAY - HOUR, "before the week") + exchange(question="later")
+    (row,) = rows_of(drawn(tmp_path, [conversation(messages=messages)]))
+    assert [content for _, content in texts(row["prefix"])] == ["before the week", "hi", "later"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from depsim_dagster.privacy.detection.asian_places import find_asian_places
 from depsim_dagster.privacy.detection.chat_text import ChatText
 from depsim_dagster.privacy.detection.gazetteers import gazetteer
 from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
@@ -20,6 +21,7 @@ from depsim_dagster.privacy.detection.street_patterns import (
     CHINESE,
     CHINESE_REGION,
     CITY_STATE,
+    DUTCH_FIRST,
     ENGLISH,
     ENGLISH_ORDINAL,
     ENGLISH_SMALL,
@@ -61,10 +63,12 @@ _ROMANCE_WORDS = frozenset(
 ) | frozenset(("c", "r", "av", "avda", "ul", "al", "pl", "os", "ул", "пр", "пер", "наб", "ш", "д", "улице"))
 _GERMANIC_ENDINGS = tuple(ending.replace("\\.", ".") for ending in STREET_LAST[3:-1].split("|"))
 _WORD_THEN_NUMBER = re.compile(r"(?<=[^\W\d_]|\.)[ ,]{1,2}(?:[Nn]r\.? ?)?\d")
+_BEFORE_HOUSE_NUMBER = frozenset(" ,rR.")
 _INDIAN_WORDS = frozenset(
     "nagar marg colony chowk vihar enclave layout gali sector bagh puram ganj salai".split()
 )
 _PREPOSITIONS = frozenset("am an auf im zum zur hinter unter bei beim vor op aan".split())
+_DUTCH_WORDS = frozenset("laan plein kade dreef".split())
 _BOX_WORDS = frozenset("box psc apo fpo dpo postfach bp apartado caixa casella postbus skrytka uss".split())
 _TURKISH_WORDS = frozenset("mahallesi mah caddesi cad sokak sokağı sok sk bulvarı blv".split())
 _STATE_CODE = re.compile(rf", ?{US_STATES}\b")
@@ -143,7 +147,8 @@ def find_addresses(chat: ChatText) -> Iterator[IdentifierSpan]:
     """Streets with their towns, boxes, postal codes and places in a context, coordinates."""
     text = chat.text
     if chat.digits:
-        yield from _streets(chat)
+        for span in _streets(chat):
+            yield _with_town(text, span)
         if chat.has_any(_COORDINATE_WORDS) or "°" in text:
             for pattern in (_COORDINATES, _DEGREES):
                 for match in pattern.finditer(text):
@@ -152,6 +157,40 @@ def find_addresses(chat: ChatText) -> Iterator[IdentifierSpan]:
             for match in _UK.finditer(text):
                 yield IdentifierSpan("postal_code", *match.span())
     yield from _behind_labels(chat)
+    if not text.isascii():
+        yield from find_asian_places(chat)
+
+
+# What goes on behind a street: a floor, a quarter, postal code and town. A town alone must be a known one.
+_TAIL = re.compile(
+    rf",[ \n]?(?:\d{{1,2}}\s?[º°ª](?: (?:izda|dcha|izq|der|[A-Z])\b\.?)?|(?:piso|apto|of|dpto|int) ?\d{{1,4}}"
+    rf"|(?:Col|Colonia|Urb|Urbanización|Fracc|Bairro|Barrio|Quartier)\.? [^,\n.;]{{2,40}}"
+    rf"|(?:{W} )?(?:Phase|Sector|Zone|Ward) \d{{1,3}}"
+    rf"|{POSTCODE} (?P<coded>{TOWN})|(?P<town>{TOWN})(?: {POSTCODE})?)(?![\w])"
+)
+
+
+_QUARTER = re.compile(r", (?:Col|Urb|Fracc)$")
+
+
+def _with_town(text: str, span: IdentifierSpan) -> IdentifierSpan:
+    if span.type != "street_address":
+        return span
+    end = span.end
+    quarter = _QUARTER.search(text, max(span.start, end - 6), end)
+    if quarter is not None and text[end : end + 1] == ".":
+        end = quarter.start()
+    for _ in range(3):
+        match = _TAIL.match(text, end, min(len(text), end + 90))
+        if match is None:
+            break
+        stop = match.end()
+        if match.group("town"):
+            lexeme = gazetteer().lexeme(match.group("town").casefold())
+            if not 3 <= lexeme.place < 15 or lexeme.word > 9 or lexeme.first > 9:
+                break
+        end = stop
+    return IdentifierSpan(span.type, span.start, end) if end > span.end else span
 
 
 def _streets(chat: ChatText) -> Iterator[IdentifierSpan]:
@@ -163,6 +202,12 @@ def _streets(chat: ChatText) -> Iterator[IdentifierSpan]:
             *ENGLISH_SMALL.finditer(text),
         ):
             yield _trimmed(text, "street_address", match.start(), match.end())
+        for match in _NAME_THEN_NUMBER.finditer(text) if chat.has_any(_ROADS) else ():
+            yield IdentifierSpan("street_address", *match.span())
+    if _CODE_SIGN.search(text):
+        for match in _BEFORE_CODE.finditer(text):
+            if 3 <= gazetteer().lexeme(match.group(1).casefold()).place < 15:
+                yield IdentifierSpan("street_address", *match.span())
     if chat.has_any(_UNIT_WORDS):
         for match in (*UNIT_FIRST.finditer(text), *NUMBER_AND_UNIT.finditer(text)):
             yield _trimmed(text, "street_address", match.start(), match.end())
@@ -179,9 +224,14 @@ def _streets(chat: ChatText) -> Iterator[IdentifierSpan]:
                     yield _trimmed(text, "street_address", _locality_before(text, match.start()), match.end())
     if any(
         chat.lower.endswith(_GERMANIC_ENDINGS, max(0, match.start() - 12), match.start())
-        for match in _WORD_THEN_NUMBER.finditer(text)
+        for start, _ in chat.numbers
+        if text[start - 1 : start] in _BEFORE_HOUSE_NUMBER
+        for match in _WORD_THEN_NUMBER.finditer(text, max(0, start - 7), start + 1)
     ):
         for match in (*GERMANIC.finditer(text), *GERMANIC_SMALL.finditer(text)):
+            yield _trimmed(text, "street_address", match.start(), match.end())
+    if chat.has_any(_DUTCH_WORDS):
+        for match in DUTCH_FIRST.finditer(text):
             yield _trimmed(text, "street_address", match.start(), match.end())
     if chat.has_any(_PREPOSITIONS):
         for match in PREPOSITION_STREET.finditer(text):
@@ -222,6 +272,22 @@ def _streets(chat: ChatText) -> Iterator[IdentifierSpan]:
                     yield _trimmed(text, "street_address", match.start(), match.end())
 
 
+# In any language: words, a number, postal code and a known town.
+_CODE_SIGN = re.compile(r"\d[A-Za-z]?, (?:[A-Z]{1,2}-)?\d{4,6} [^\W\d_]")
+_BEFORE_CODE = re.compile(
+    rf"(?<![\w]){W}(?: (?:{W}|mnt|tn|pst|utca|út|iela|g\.|str\.|de|du|da|do|van|der|den|la|del|di)){{0,3}}"
+    rf" \d{{1,4}}[A-Za-z]?(?:[-/]\d{{1,4}})?, (?:[A-Z]{{1,2}}-)?\d{{4,6}} ({TOWN})"
+)
+# As foreigners write a street: `Maple Avenue 88`, `number 46, Allika street`.
+_ROAD = (
+    r"(?:Street|Avenue|Road|Lane|Drive|Boulevard|Crescent|Close|Terrace|Alley"
+    r"|street|avenue|road|lane|drive|boulevard)"
+)
+_ROADS = frozenset(word.lower() for word in _ROAD[3:-1].split("|"))
+_NAME_THEN_NUMBER = re.compile(
+    rf"(?<![\w])(?:[Nn]umber |[Nn]o\.? |#)?\d{{1,5}}[A-Za-z]?, (?:{W} ){{1,3}}{_ROAD}(?![\w])"
+    rf"|(?<![\w])(?:{W} ){{1,3}}{_ROAD}(?:,? (?:[Nn]umber|[Nn]o\.?|#))? ?\d{{1,4}}[A-Za-z]?(?![\w%]|[.,:]\d)"
+)
 _LOCALITY = re.compile(
     r"(?:\d{6}, )?(?:[А-ЯЁ][\w-]{1,25} (?:обл\.?|область|край), )?(?:(?:п|г|с|клх|к|ст|д|дер|пос|рп|пгт|х"
     r"|аул)\.? )?[А-ЯЁ][\w-]{1,30}(?: [А-ЯЁ][\w-]{1,30})?, $"
@@ -263,6 +329,8 @@ def _behind_labels(chat: ChatText) -> Iterator[IdentifierSpan]:
             if _TECHNICAL.search(chat.lower, max(0, label.start - 14), label.start):
                 continue
             sign = _FIELD_VALUE.match(text, label.end)
+            if sign is None and chat.lower.endswith(" is", label.start, label.end):
+                sign = _BLANK.match(text, label.end)
             line = _ADDRESS_LINE.match(text, sign.end()) if sign else None
             if line is not None and _is_address_line(line.group()):
                 yield _trimmed(text, "street_address", line.start(), line.start() + _sentence(line.group()))
@@ -272,6 +340,7 @@ def _behind_labels(chat: ChatText) -> Iterator[IdentifierSpan]:
                     yield from _place(text, match.start(1), match.end(1))
 
 
+_BLANK = re.compile(r" ")
 _TECHNICAL = re.compile(
     r"(?:ip|ipv4|ipv6|mac|e-?mail|mail|memory|base|web|url|wallet|btc|bitcoin|eth|host|server|bind|return"
     r"|network|start|end|remote|local|source|src|dest|destination|virtual|physical|contract|hardware|bus"
@@ -307,7 +376,7 @@ def _place(text: str, start: int, end: int) -> Iterator[IdentifierSpan]:
         value = text[start : start + stop].rstrip(".")
         key = value.casefold()
         head = key.split(",")[0]
-        place = max(lexeme_of(key).place, lexeme_of(head).place if "," in key else 0)
+        place = max(_place_score(key), lexeme_of(head).place if "," in key else 0)
         small = value[0].islower() and (place < 7 or lexeme_of(head).word >= 8)
         if place and place < 15 and not small and not (place < 4 and head in NOT_ALONE):
             yield IdentifierSpan("place", start, start + len(value))
@@ -320,9 +389,37 @@ _ZH_LEAD = re.compile(
 )
 _JA_NUMBER_END = re.compile(r"(?:丁目|番地|番|号室|号|階|F|室)?")
 
+# Endings of the locative in Slavic languages, and what the name of the town ends in itself.
+_LOCATIVE = (
+    ("owie", "ów"), ("owie", "owo"), ("ie", ""), ("ie", "a"), ("ie", "o"), ("iu", ""), ("u", ""), ("i", "ia"), ("ach", "y"), ("ach", "e"),
+    ("niu", "ń"), ("e", ""), ("e", "a"), ("е", ""), ("е", "а"), ("и", "ь"), ("и", "я"), ("у", ""), ("ах", "ы"),
+)  # fmt: skip
+
+
+def _place_score(key: str) -> int:
+    """How much a word is a place; of a declined Slavic name its nominative."""
+    lexeme_of = gazetteer().lexeme
+    lexeme = lexeme_of(key)
+    if lexeme.place or any(lexeme[:3]) and lexeme.word > 5 or len(key) < 5 or " " in key:
+        return lexeme.place
+    for ending, nominative in _LOCATIVE:
+        if key.endswith(ending) and (place := lexeme_of(key[: -len(ending)] + nominative).place) >= 5:
+            return place
+    return 0
+
+
 _TOWN_BEFORE = re.compile(
-    rf"(?<![^\W_])(?:in|from|to|near|outside|nach|aus|von|bei|à|en|de|a|da|em|w|z|i|till|från|naar|uit|te"
-    rf"|в|из) ({W}(?:[ -]{W}){{0,3}})"
+    rf"(?<![^\W_])(in|near|outside|aus|from|to|at|nach|von|bei|à|en|de|desde|hasta|a|da|em|w|we|z|ze|i|till"
+    rf"|från|naar|uit|te|в|из|IN|FROM|NEAR|AT|To|From|In) ({W}(?:[ -]{W}){{0,3}})"
+)
+# Behind these a town's namesake among the first names is the town.
+_OF_PLACES = frozenset("in near outside aus IN NEAR In w we в".split())
+_TURKISH_TOWN = re.compile(rf"(?<![\w])({W})['’](?:de|da|te|ta|den|dan|ten|tan|ye|ya|li|lı|lu|lü)(?![\w])")
+
+
+_WRITERS = frozenset("i im my me we yo mi je ma mon ich mein io mio eu meu ik mijn".split())
+_SMALL_TOWN = re.compile(
+    r"(?<![\w])(?:in|from|near|to|à|en|aus|a|em|uit|w) ([a-zà-ÿ]{4,15})(?![\w(@=/-]|\.\w)"
 )
 
 
@@ -330,14 +427,26 @@ def find_towns(chat: ChatText) -> Iterator[IdentifierSpan]:
     """Towns behind a preposition, for texts that speak of a person; countries and states are no detail."""
     lexeme_of = gazetteer().lexeme
     for match in _TOWN_BEFORE.finditer(chat.text):
-        value = match.group(1).rstrip(".'’-")
+        value = match.group(2).rstrip(".'’-")
+        sure = match.group(1) in _OF_PLACES
         while value:
-            place = lexeme_of(value.casefold())
+            key = value.casefold()
+            lexeme, place = lexeme_of(key), _place_score(key)
+            rival = max(lexeme.word, lexeme.first)
             if (
-                3 <= place.place <= 13
-                and (place.place >= 8 or max(place.word, place.first) < 7)
-                and value.casefold() not in NOT_ALONE
+                3 <= place <= 13
+                and (place >= 8 or rival < 7 or (sure and place >= 5 and lexeme.word < 9))
+                and key not in NOT_ALONE
             ):
-                yield IdentifierSpan("place", match.start(1), match.start(1) + len(value))
+                yield IdentifierSpan("place", match.start(2), match.start(2) + len(value))
                 break
-            value = re.sub(r"[ -]?[^ -]*$", "", value)
+            value = re.sub(r"[ -]?[^ -]*$", "", value).rstrip(".'’-")
+    if chat.has_any(_WRITERS):
+        for match in _SMALL_TOWN.finditer(chat.text):
+            lexeme = lexeme_of(match.group(1))
+            if 7 <= lexeme.place <= 13 and lexeme.word < 5 and lexeme.first < 7:
+                yield IdentifierSpan("place", *match.span(1))
+    if "'" in chat.text or "’" in chat.text:
+        for match in _TURKISH_TOWN.finditer(chat.text):
+            if 5 <= lexeme_of(match.group(1).casefold()).place < 15:
+                yield IdentifierSpan("place", *match.span(1))

@@ -64,6 +64,9 @@ _JP_ANNOUNCED = re.compile(
     r" 　・]?[\u4e00-\u9fff\u3041-\u3096\u30a1-\u30fa々ー]{0,5}?)(?=と申|です|だ|でござ|と言|といい|という|さん|様|氏|、|。|」|』|\s"
     r"|,|\(|（|は|が|の|に|を|へ|と|も|$)"
 )
+_JP_SELF = re.compile(
+    r"(?<![\u4e00-\u9fff])([\u4e00-\u9fff々]{1,4}[ 　]?[\u4e00-\u9fff\u3041-\u3096々]{0,4}?)(?=と申し|といいます|と言います)"
+)
 _KATAKANA_NAMED = re.compile(
     r"([\u30a1-\u30faー]{2,10}(?:[・＝][\u30a1-\u30faー]{2,12}){0,2})(?:さん|様|氏|くん|ちゃん|先生)"
 )
@@ -85,6 +88,8 @@ _KR_ANNOUNCED = re.compile(
     r"|예요|이라고|라고|이고|이며|씨|님|은|는|이|가|을|를|의|에게|께|와|과|도|[\s,.!?;:)]|$)"
 )
 
+_KR_SELF = re.compile("입니다|이에요|예요|이라고 |라고 ")
+
 _AR_LETTERS = "\u0621-\u064a\u064b-\u0652\u0670\u0671-\u06d3"
 _AR_STRONG = re.compile(
     r"(?:اسمي(?: هو)?|إسمي|اسمه|اسمها|يدعى|تدعى|السيد|السيدة|الأستاذ|الأستاذة|الدكتور|الدكتورة|د\."
@@ -100,6 +105,7 @@ _HI_STRONG = re.compile(
     r"|कुमारी)[\s:\-–\"]{1,3}"
 )
 _HI_WEAK = re.compile(r"(?:प्रिय|ग्राहक|मरीज|रोगी|मैं|दोस्त|भाई|बहन|पति|पत्नी|बेटा|बेटी|नमस्ते)[\s:,\-–\"]{1,3}")
+_HI_SELF = re.compile("मैं ([\u0900-\u0963]{2,20}) ([\u0900-\u0963]{2,20}) (?:हूँ|हूं|बोल)")
 _HI_WORD = re.compile("[\u0900-\u0963\u0971-\u097f’']{2,20}")
 
 
@@ -121,6 +127,10 @@ def find_asian_names(chat: ChatText) -> Iterator[IdentifierSpan]:
             for match in script.weak.finditer(text):
                 yield from _words_of_name(text, match.end(), script, False)
             yield from _rows(text, script.word)
+        for match in _HI_SELF.finditer(text):
+            first, last = gazetteer().lexeme(match.group(1)), gazetteer().lexeme(match.group(2))
+            if first.first and last.last >= 4:
+                yield IdentifierSpan("person", match.start(1), match.end(2))
 
 
 def _again(text: str, spans: list[tuple[int, int]]) -> Iterator[IdentifierSpan]:
@@ -218,8 +228,15 @@ def _japanese(text: str) -> Iterator[tuple[int, int]]:
         value = match.group(1)
         plain = re.sub("[ 　・]", "", value)
         if len(plain) >= 2 and (
-            plain[:2] in JP_FAMILY_SET or plain[:3] in JP_FAMILY_SET or (_word(plain) < 6 and len(plain) >= 3)
+            plain[:2] in JP_FAMILY_SET
+            or plain[:3] in JP_FAMILY_SET
+            or (_word(plain) < 6 and len(plain) >= 3)
+            or gazetteer().lexeme(plain).first >= 5
         ):
+            yield match.span(1)
+    for match in _JP_SELF.finditer(text):
+        lexeme = gazetteer().lexeme(match.group(1))
+        if max(lexeme.first, lexeme.last) >= 4 or match.group(1)[:2] in JP_FAMILY_SET:
             yield match.span(1)
     for match in _JP_NAME.finditer(text):
         value = match.group()
@@ -277,9 +294,10 @@ def _korean(text: str) -> Iterator[tuple[int, int]]:
         if value in KR_STOP or value[-1] in KR_PARTICLE_ENDINGS and not titled:
             continue
         given = gazetteer().lexeme(value[-2:])
+        introduced = _KR_SELF.match(text, match.end()) is not None
         known = given.first > 0 or gazetteer().lexeme(value).first > 0
         if (titled and _word(value) < 8) or (
-            known and value[0] in KR_COMMON and given.word < 7 and _word(value) < 5
+            known and value[0] in KR_COMMON and given.word < 7 + 2 * introduced and _word(value) < 5
         ):
             yield match.span(1)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from depsim_dagster.privacy.detection.gazetteers import UNKNOWN, Lexeme, gazetteer
@@ -31,6 +32,7 @@ _GAPS = frozenset(
         *(f" {p}" for p in ("d'", "d’", "l'", "l’", "al-", "el-", "ad-", "ash-", "as-", "at-")),
     ]
 )
+_LONGEST_GAP = max(map(len, _GAPS))
 LONGEST_RUN = 12
 # Scores of a word that no source knows.
 UNKNOWN_FIRST, UNKNOWN_LAST = 2, 5
@@ -61,7 +63,7 @@ def capital_runs(text: str) -> Iterator[list[Word]]:
     for match in _CAPITAL.finditer(text):
         start, end = match.span()
         before = text[start - 1] if start else " "
-        if before.isalnum() or before in CODE_BEFORE:
+        if before != " " and (before.isalnum() or before in CODE_BEFORE):
             glued_initial = (
                 before == "." and run and run[-1].end == start - 1 and run[-1].end - run[-1].start == 1
             )
@@ -71,7 +73,11 @@ def capital_runs(text: str) -> Iterator[list[Word]]:
                     run = []
                 continue
         word = scored_word(match.group(), start, end, lexeme_of)
-        if run and (len(run) >= LONGEST_RUN or not _together(text, run[-1], previous, start)):
+        if run and (
+            start - previous > _LONGEST_GAP
+            or len(run) >= LONGEST_RUN
+            or not _together(text, run[-1], previous, start)
+        ):
             yield run
             run = []
         run.append(word)
@@ -90,6 +96,11 @@ def _together(text: str, last: Word, end: int, start: int) -> bool:
 
 
 def scored_word(value: str, start: int, end: int, lexeme_of: Callable[[str], Lexeme]) -> Word:
+    return Word(start, end, *_scores(value, lexeme_of))
+
+
+@lru_cache(maxsize=1 << 15)  # the same words come again and again
+def _scores(value: str, lexeme_of: Callable[[str], Lexeme]) -> tuple[str, Lexeme, int, int]:
     key = value.casefold() if value.isascii() else unicodedata.normalize("NFC", value).casefold()
     lexeme = lexeme_of(key)
     if not any(lexeme):
@@ -103,9 +114,9 @@ def scored_word(value: str, start: int, end: int, lexeme_of: Callable[[str], Lex
     if not (first or last or word):
         camel = not value.isupper() and any(map(str.isupper, value[1:])) and not _COMPOUND.match(value)
         if len(value) > 1 and not camel and not value.isupper():
-            return Word(start, end, key, lexeme, UNKNOWN_FIRST, UNKNOWN_LAST)
-        return Word(start, end, key, lexeme, 0, 0)
-    return Word(start, end, key, lexeme, first - against, last - against if last or word else UNKNOWN_LAST)
+            return key, lexeme, UNKNOWN_FIRST, UNKNOWN_LAST
+        return key, lexeme, 0, 0
+    return key, lexeme, first - against, last - against if last or word else UNKNOWN_LAST
 
 
 _COMPOUND = re.compile(r"(?:Mc|Mac|De|Di|La|Le|Van|Von|Fitz|Du|Lo|O['’]|D['’]|L['’])[^\W\d_]|[^-]+-")
@@ -129,7 +140,7 @@ _NAME_ENDINGS: tuple[tuple[tuple[str, ...], Lexeme], ...] = (
 
 # Endings of the other cases in Slavic languages, and what the name ends in itself.
 _DECLINED = (
-    ("ом", ""), ("у", ""), ("а", ""), ("ой", "а"), ("е", "а"), ("ем", "й"), ("ю", "й"), ("я", "й"), ("ej", "a"), ("ą", "a"),
+    ("ом", ""), ("у", ""), ("а", ""), ("ой", "а"), ("е", "а"), ("ем", "й"), ("em", ""), ("owi", ""), ("ю", "й"), ("я", "й"), ("ej", "a"), ("ą", "a"),
 )  # fmt: skip
 
 
@@ -165,7 +176,7 @@ def _variant(key: str, lexeme_of: Callable[[str], Lexeme]) -> Lexeme:
     if any(likely := _by_ending(key, UNKNOWN)):
         return likely
     # Declined as Slavic languages do: the stem with another ending.
-    if len(key) > 5 and not key.isascii():
+    if len(key) > 5 and (not key.isascii() or key.endswith(("em", "owi"))):
         for ending, nominative in _DECLINED:
             if key.endswith(ending):
                 stem = lexeme_of(key[: -len(ending)] + nominative)

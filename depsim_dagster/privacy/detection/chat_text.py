@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import accumulate
 
-_WORDS = re.compile(r"[^\W\d_]+")
+# With a group, so that `split` yields what stands between them too: one pass that says where each of them begins.
+_WORDS = re.compile(r"([^\W\d_]+)")
 # Vowel signs and points are no letters to `re`.
 _MARKED_WORDS = re.compile(
-    "(?:[^\\W\\d_]"
-    "|[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0962\u0963])+"
+    "((?:[^\\W\\d_]"
+    "|[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0962\u0963])+)"
 )
-_DIGITS = re.compile(r"\d+")
+_DIGITS = re.compile(r"(\d+)")
 _UNSPACED = re.compile("[\u2e80-\u9fff\uf900-\ufaff]")
 _HANGUL = re.compile("[\uac00-\ud7af]")
 _UNCASED = re.compile("[\u0590-\u08ff\u0900-\u0dff\u0e00-\u0e7f]")
@@ -26,52 +28,50 @@ _LONG = 6
 
 
 class ChatText:
-    """A text and its cheap facts, each computed once and only when asked for."""
+    """A text and its facts, each computed once; those that few texts need only when asked for."""
 
     def __init__(self, text: str, language: str | None = None):
         self.text = text
         self.language = (language or "")[:2].lower() or None
+        plain = text.isascii()
+        # Chinese or Japanese characters; Hangul; letters of a spaced script without capitals (Arabic, Hebrew, Devanagari).
+        self.unspaced = not plain and _UNSPACED.search(text) is not None
+        self.hangul = not plain and _HANGUL.search(text) is not None
+        self.uncased = not plain and _UNCASED.search(text) is not None
+        lower = text.lower()
+        # Small letters at the same offsets.
+        self.lower = lower if plain or len(lower) == len(text) else "".join(map(_small, text))
+        self._word_parts = (_MARKED_WORDS if self.uncased else _WORDS).split(self.lower)
+        # The words in small letters, in their order; of scripts without spaces the runs between punctuation.
+        self.word_list = self._word_parts[1::2]
+        self.words = frozenset(self.word_list)
+        # (start, end) of every run of digits.
+        self.numbers: list[tuple[int, int]] = []
+        parts = _DIGITS.split(text)
+        if len(parts) > 1:
+            places = list(accumulate(map(len, parts)))
+            self.numbers = list(zip(places[::2], places[1::2], strict=False))
+        self.digits = len(parts) > 1
+        # What the phrase tables (labels.py) share of this text.
+        self.phrase_heads: dict[int, list[tuple[str, int]]] | None = None
 
     @cached_property
-    def lower(self) -> str:
-        """Small letters at the same offsets."""
-        lower = self.text.lower()
-        if len(lower) == len(self.text):
-            return lower
-        return "".join(
-            small if len(small := character.lower()) == 1 else character for character in self.text
-        )
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """The words in small letters; of scripts without spaces the runs between punctuation."""
-        return frozenset((_MARKED_WORDS if self.uncased else _WORDS).findall(self.lower))
+    def word_places(self) -> list[int]:
+        """Where each of `word_list` begins."""
+        return list(accumulate(map(len, self._word_parts)))[::2]
 
     @cached_property
     def word_starts(self) -> dict[str, list[int]]:
         """Where each word begins."""
         starts: dict[str, list[int]] = {}
-        for match in (_MARKED_WORDS if self.uncased else _WORDS).finditer(self.lower):
-            starts.setdefault(match.group(), []).append(match.start())
+        for word, place in zip(self.word_list, self.word_places, strict=False):
+            starts.setdefault(word, []).append(place)
         return starts
 
     @cached_property
-    def unspaced(self) -> bool:
-        """Whether there are Chinese or Japanese characters."""
-        return not self.text.isascii() and _UNSPACED.search(self.text) is not None
-
-    @cached_property
-    def hangul(self) -> bool:
-        return not self.text.isascii() and _HANGUL.search(self.text) is not None
-
-    @cached_property
-    def uncased(self) -> bool:
-        """Whether there are letters of a spaced script without capitals (Arabic, Hebrew, Devanagari …)."""
-        return not self.text.isascii() and _UNCASED.search(self.text) is not None
-
-    @cached_property
-    def digits(self) -> bool:
-        return _DIGITS.search(self.text) is not None
+    def longest_word(self) -> int:
+        """Characters of the longest stretch without a blank: keys and wallets need a long one."""
+        return max(map(len, self.text.split()), default=0)
 
     @cached_property
     def number_windows(self) -> list[tuple[int, int]]:
@@ -80,8 +80,7 @@ class ChatText:
         begin = end = -1
         count = 0
         text_end = len(self.text)
-        for match in _DIGITS.finditer(self.text):
-            start, stop = match.span()
+        for start, stop in self.numbers:
             if begin >= 0 and start - end <= _GAP:
                 count += stop - start
             else:
@@ -104,3 +103,7 @@ class ChatText:
     def has_any(self, words: frozenset[str]) -> bool:
         """Whether one of `words` (small letters) stands in the text."""
         return not words.isdisjoint(self.words)
+
+
+def _small(character: str) -> str:
+    return small if len(small := character.lower()) == 1 else character

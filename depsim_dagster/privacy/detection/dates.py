@@ -7,6 +7,7 @@ a date. Years alone count only as a year of birth.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from depsim_dagster.privacy.detection.chat_text import ChatText
@@ -81,19 +82,26 @@ _BIRTH = LabelTable(
         "date": """
             (admitted|admission|discharged|discharge|deceased|died|death|passed away|dod|hospitalized|
             hospitalised|operated|surgery|diagnosed|treated|visit|visited|appointment|seen|hired|hire|
-            married|wedding|divorced|enrolled|expiry|issued|expires|vaccinated|immunized|procedure|
+            married|wedding|divorced|enrolled|arrested|hospitalised|transferred|fired|dictated|
+            transcribed|started working|start working|starts work|moved in|moved out|funeral|flying out|
+            arriving|departing|checking in|check in|expiry|issued|expires|vaccinated|immunized|procedure|
             follow up|exam|examination|scan|biopsy|delivery|baptized) [on|date|of]
             (admission|discharge|service|visit|death|hire|start|appointment|procedure|surgery|treatment|
-            enrollment|marriage|wedding|issue|expiry|expiration) date; date of (admission|discharge|
+            enrollment|marriage|wedding|issue|expiry|expiration|record|report|encounter|dictation|
+            arrest) date; date of (admission|discharge|
             service|visit|death|hire|appointment|procedure|surgery|treatment|marriage|injury|incident|
             loss|exam|issue|expiry)
             (sinds|seit dem|operat*|operaron|intervenid*|hospitaliz*|ziekenhuis|eingeliefert) [il|el|op|
             am]; (aufgenommen|entlassen|gestorben|verstorben*|aufnahmedatum|entlassungsdatum|sterbedatum|
-            todestag|eingestellt|untersuchung*|operation|operiert|termin); (admis|admise|hospitalisé*|
-            décédé*|décès|sortie|embauché*|rendez vous|consultation|opéré*); (ingresado|ingresada|ingreso|
-            alta|fallecido|fallecida|falleció|cita|operado|operada|contratado); (ricoverato|ricoverata|
+            todestag|eingestellt|gekündigt|entbunden|eingezogen|ausgezogen|verheiratet|untersuchung*|
+            operation|operiert|termin); (admis|admise|hospitalisé*|
+            décédé*|décès|sortie|embauché*|licencié*|marié*|divorcé*|rendez vous|consultation|opéré*);
+            (ingresado|ingresada|ingreso|
+            alta|ingresó|casó|casé|despidieron|despidió|contrataron|fallecido|fallecida|falleció|cita|
+            operado|operada|contratado); (ricoverato|ricoverata|
             ricovero|dimesso|dimessa|deceduto|deceduta|morto|visita|assunto|assunta|operato); (internado|
-            internada|internação|faleceu|falecido|alta|consulta|cirurgia|admitido); (opgenomen|ontslagen|
+            internada|internação|demitiu|demitido|demitida|contratado|contratada|casei|faleceu|falecido|
+            alta|consulta|cirurgia|admitido); (opgenomen|ontslagen|
             overleden|afspraak|geopereerd); (przyjęt*|wypisan*|zmarł*|wizyt*|operacj*); (inskriven|
             utskriven|avliden|opererad); (поступил*|выписан*|умер*|госпитализир*)
         """,
@@ -113,7 +121,19 @@ _AGE = re.compile(
     r"|of ))",
     re.IGNORECASE,
 )
-_AGE_HINT = re.compile(r"(?<!\d)(?:9\d|1[01]\d)(?!\d)")
+# `My mom … is 93`, `Meine Oma … ist jetzt 92`.
+_ELDERS = frozenset(
+    "mom mum mother dad father grandma grandmother grandpa grandfather granny nana aunt uncle neighbor neighbour husband wife he she"
+    " oma opa mutter vater mère père grand abuela abuelo madre padre nonna nonno mãe pai avó avô moeder vader mormor farmor"
+    " babcia dziadek бабушка дедушка мама папа".split()
+)
+_ELDER_AGE = re.compile(
+    r"(?<!\w)(?:mom|mum|mother|dad|father|grandma|grandmother|grandpa|grandfather|granny|nana|aunt|uncle|neighbou?r|husband|wife"
+    r"|he|she|oma|opa|mutter|vater|grand-?(?:mère|père)|abuel[ao]|nonn[ao]|mãe|pai|avó|avô|moeder|vader|mormor|farmor|babcia|dziadek)(?!\w)"
+    r"[^!?;\n]{0,70}?(?<!\w)(?:is|turns|turned|ist|wird|est|a|tiene|ha|tem|är|ma)(?: (?:now|already|jetzt|schon|maintenant|ya|già|já|nu))?"
+    r" (9\d|10\d)(?=[.,;!?\n]|$| and | und | et | y | e )",
+    re.IGNORECASE,
+)
 _AGE_WORDS = frozenset(
     "year years yr yrs yo age aged old am m s turned turning turns is ans años anni anos jahre jahren"
     " jährige jähriger jaar lat år yaşında yaşındayım лет год года वर्ष साल سنة عاما alter âge edad età"
@@ -128,14 +148,35 @@ def find_dates(chat: ChatText) -> Iterator[IdentifierSpan]:
     text = chat.text
     for label in _BIRTH.find(chat):
         yield from _dates_after(text, label.kind, label.start, label.end)
+    told = chat.words & _NOTE_WORDS
+    if len(told) >= 2:
+        notes = sorted(place for word in told for place in chat.word_starts[word])
+        for match in _DATE.finditer(text):
+            beside = bisect_right(notes, match.end() + 160) > bisect_left(notes, match.start() - 160)
+            if beside and _DAY_TOLD.search(match.group()) and any(map(str.isdigit, match.group())):
+                yield IdentifierSpan("date", *_trimmed(text, match))
     if chat.unspaced or chat.hangul:
         for kind, pattern in (("birth_date", _UNSPACED_BIRTH), ("date", _UNSPACED_CARE)):
             for match in pattern.finditer(text):
                 yield from _dates_after(text, kind, match.start(), match.end())
-    if _AGE_HINT.search(text) and (chat.unspaced or chat.hangul or chat.has_any(_AGE_WORDS)):
+    aged = any(_may_be_age(text, *number) for number in chat.numbers)
+    if aged and chat.has_any(_ELDERS):
+        for match in _ELDER_AGE.finditer(text):
+            yield IdentifierSpan("age", *match.span(1))
+    if aged and (chat.unspaced or chat.hangul or chat.has_any(_AGE_WORDS)):
         for match in _AGE.finditer(text):
             group = next(place for place in (1, 2, 3) if match.group(place))
             yield IdentifierSpan("age", *match.span(group))
+
+
+def _may_be_age(text: str, start: int, end: int) -> bool:
+    """A number from 90 to 119."""
+    return (
+        text[start] == "9" if end - start == 2 else end - start == 3 and text[start : start + 2] in _HUNDREDS
+    )
+
+
+_HUNDREDS = frozenset(("10", "11"))
 
 
 def _dates_after(text: str, kind: str, start: int, end: int) -> Iterator[IdentifierSpan]:
@@ -155,9 +196,23 @@ def _dates_after(text: str, kind: str, start: int, end: int) -> Iterator[Identif
             if year is not None:
                 yield IdentifierSpan(kind, *year.span(1))
                 return
-        for match in _DATE.finditer(text, max(0, start - 34), start):
-            if start - match.end() <= 10:
+        for match in _DATE.finditer(text, max(0, start - 44), start):
+            between = text[match.end() : start]
+            if len(between) <= 10 or (
+                kind == "birth_date" and len(between) <= 26 and _IN_TOWN.fullmatch(between)
+            ):
                 yield IdentifierSpan(kind, *_trimmed(text, match))
+
+
+# `am 17. Mai 1931 in Breslau geboren`.
+_IN_TOWN = re.compile(r" (?:in|im|en|w|te|i) [^\W\d_][^\d.;:!?\n]{1,20} ")
+# Of these a doctor's note holds several; the dates beside them are the patient's.
+_NOTE_WORDS = frozenset(
+    "patient pt mrn dob diagnosis admission discharge admitted discharged hospital physician attending yo surgery"
+    " illness medications mg dictated patientin diagnose aufnahme entlassung anamnese paciente diagnóstico ingreso"
+    " urgencias patiente diagnostic paziente diagnosi ricovero terapia".split()
+)
+_DAY_TOLD = re.compile(r"\d\D+\d|[^\W\d_]{3}\D{0,4}\d|\d\D{0,4}[^\W\d_]{3}")
 
 
 def _trimmed(text: str, match: re.Match[str]) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from depsim_dagster.privacy.detection.phones import find_phones
 from depsim_dagster.privacy.detection.secrets import find_secrets
 from depsim_dagster.privacy.detection.spelled_out import find_spelled_out
 from depsim_dagster.privacy.detection.tables import find_table_cells
-from depsim_dagster.privacy.detection.unicode_folding import FoldedText, fold
+from depsim_dagster.privacy.detection.unicode_folding import fold
 from depsim_dagster.privacy.detection.unlabelled_codes import find_unlabelled_codes
 
 __all__ = ["FRAGMENT", "IdentifierSpan", "find_identifiers", "find_split_identifiers"]
@@ -67,7 +67,9 @@ def find_identifiers(
     as whole words, without the context that gave them away. `language` is the text's, where it is known; it
     only decides which countries' ways of writing numbers to expect.
     """
-    candidates = [*_candidates(text, language), *_repeats(text, known or {})]
+    candidates = _candidates(text, language)
+    if known:
+        candidates += _repeats(text, known)
     if not candidates:
         return []
     occupied = bytearray(len(text))
@@ -87,24 +89,22 @@ def find_split_identifiers(texts: Sequence[str]) -> list[list[IdentifierSpan]]:
     return find_split(texts, find_identifiers)
 
 
-def _candidates(text: str, language: str | None) -> Iterator[tuple[IdentifierSpan, int]]:
+def _candidates(text: str, language: str | None) -> list[tuple[IdentifierSpan, int]]:
     shadow = fold(text)
     chat = ChatText(_unescaped(shadow.text if shadow else text), language)
-    personal = False
-    for rank, family in enumerate(FAMILIES):
-        for span in family(chat):
-            personal = personal or span.type in _TELLING
-            yield _placed(span, shadow), rank
-    telling = personal
-    for span in find_names(chat, personal):
-        personal = True
-        yield _placed(span, shadow), len(FAMILIES)
-    if personal:
-        for span in find_towns(chat):
-            yield _placed(span, shadow), len(FAMILIES)
+    found = [(span, rank) for rank, family in enumerate(FAMILIES) for span in family(chat)]
+    telling = any(span.type in _TELLING for span, _ in found)
+    names = [(span, len(FAMILIES)) for span in find_names(chat, telling)]
+    found += names
+    if telling or names:
+        found += [(span, len(FAMILIES)) for span in find_towns(chat)]
     if telling:
-        for span in find_unlabelled_codes(chat):
-            yield _placed(span, shadow), len(FAMILIES) + 1
+        found += [(span, len(FAMILIES) + 1) for span in find_unlabelled_codes(chat)]
+    if shadow is not None:
+        return [
+            (IdentifierSpan(span.type, *shadow.original(span.start, span.end)), rank) for span, rank in found
+        ]
+    return found
 
 
 def _precedence(candidate: tuple[IdentifierSpan, int]) -> tuple[int, int, int, str]:
@@ -118,12 +118,6 @@ def _unescaped(text: str) -> str:
     if "\\" not in text:
         return text
     return text.replace("\\n", " \n").replace("\\t", "  ").replace("\\r", "  ")
-
-
-def _placed(span: IdentifierSpan, shadow: FoldedText | None) -> IdentifierSpan:
-    if shadow is None:
-        return span
-    return IdentifierSpan(span.type, *shadow.original(span.start, span.end))
 
 
 def _free(span: IdentifierSpan, text: str, occupied: bytearray) -> IdentifierSpan | None:

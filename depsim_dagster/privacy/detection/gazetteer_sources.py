@@ -50,16 +50,21 @@ def collect_words() -> dict[str, Lexeme]:
     first = _names("first_names.pkl.gz")
     last = _names("last_names.pkl.gz")
     towns = _places()
-    ordinary = _ordinary_words(first, last, towns)
-    words = {*first, *last, *ordinary, *towns}
-    return {
-        word: Lexeme(first.get(word, 0), last.get(word, 0), ordinary.get(word, 0), towns.get(word, 0))
-        for word in words
-    }
+    # Five million words share a few thousand lexemes.
+    lexemes: dict[Lexeme, Lexeme] = {}
+    words: dict[str, Lexeme] = {}
+    for word, score in _ordinary_words(first, last, towns).items():
+        lexeme = Lexeme(first.get(word, 0), last.get(word, 0), score, towns.get(word, 0))
+        words[word] = lexemes.setdefault(lexeme, lexeme)
+    for word in (*first, *last, *towns):
+        if word not in words:
+            lexeme = Lexeme(first.get(word, 0), last.get(word, 0), 0, towns.get(word, 0))
+            words[word] = lexemes.setdefault(lexeme, lexeme)
+    return words
 
 
 def _folded(word: str) -> str:
-    return unicodedata.normalize("NFC", word).casefold()
+    return word.lower() if word.isascii() else unicodedata.normalize("NFC", word).casefold()
 
 
 def _names(file: str) -> dict[str, int]:
@@ -89,36 +94,47 @@ def _unpacked(file: str) -> dict[str, Any]:
 def _ordinary_words(first: dict[str, int], last: dict[str, int], towns: dict[str, int]) -> dict[str, int]:
     """Twice the Zipf frequency of what is an entry in small letters of some language's dictionary."""
     from simplemma.strategies.dictionaries.dictionary_factory import DefaultDictionaryFactory
-    from wordfreq import get_frequency_dict
+    from wordfreq import cB_to_freq, get_frequency_list
 
     factory = DefaultDictionaryFactory(cache_max_size=1)
     scores: dict[str, int] = {}
+    # Of words that are also names: the languages that list them.
     languages: dict[str, set[str]] = defaultdict(set)
     for language in (*_DICTIONARIES, *_CASELESS):
         entries = factory.get_dictionary(language) if language in _DICTIONARIES else None
-        for word, frequency in get_frequency_dict(language, "best").items():
-            key = _folded(word)
-            if len(key) < 2 or key in _NAMES_FIRST:
-                continue
-            if entries is None:
-                ordinary = not word.isascii()
-            else:
-                ordinary = word in entries
-                if not ordinary and language in _CAPITAL_NOUNS:
-                    ordinary = word.capitalize() in entries and max(first.get(key, 0), last.get(key, 0)) < 8
-            if ordinary:
-                score = max(1, min(15, round(2 * (9 + math.log10(frequency)))))
-                scores[key] = max(scores.get(key, 0), score)
-                languages[key].add(language)
-    for key, score in scores.items():
+        # Lists of words by frequency, in steps of a hundredth of a bel.
+        for step, listed_words in enumerate(get_frequency_list(language, "best")):
+            score = max(1, min(15, round(2 * (9 + math.log10(cB_to_freq(-step))))))
+            for word in listed_words:
+                key = _folded(word)
+                if len(key) < 2 or key in _NAMES_FIRST:
+                    continue
+                if entries is None:
+                    ordinary = not word.isascii()
+                else:
+                    ordinary = word in entries
+                    if not ordinary and language in _CAPITAL_NOUNS:
+                        ordinary = (
+                            word.capitalize() in entries and max(first.get(key, 0), last.get(key, 0)) < 8
+                        )
+                if ordinary:
+                    if score > scores.get(key, 0):
+                        scores[key] = score
+                    if _known(key, first, towns) >= 7:
+                        languages[key].add(language)
+        get_frequency_list.cache_clear()  # of what it would keep for ever
+    for key, listed in languages.items():
         # One or two dictionaries alone have it in small letters too: rather the name that everybody knows (london,
         # thomas, milan). Of English words only the most common names are.
-        listed = languages[key]
         main = bool(listed & {"en", *_CASELESS})
-        known = max(first.get(key, 0), towns.get(key, 0))
+        known = _known(key, first, towns)
         if len(listed) == 1 and known >= (11 if main else 7) or len(listed) == 2 and known >= 11 and not main:
-            scores[key] = max(1, score - 5)
+            scores[key] = max(1, scores[key] - 5)
     return scores
+
+
+def _known(key: str, first: dict[str, int], towns: dict[str, int]) -> int:
+    return max(first.get(key, 0), towns.get(key, 0))
 
 
 def _places() -> dict[str, int]:

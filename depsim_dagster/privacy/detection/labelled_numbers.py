@@ -52,9 +52,34 @@ _TIME_OR_AMOUNT = re.compile(
 
 
 _LABELS = LabelTable(NUMBER_PHRASES)
+# Behind a bare `order`, `claim`, `ticket` only what is written as such numbers are: in groups, behind `#`, or long.
+_FILES = (
+    r"(?:order|claim|ticket|booking|policy|case|invoice|tracking|confirmation|reservation|reference|ref|shipment"
+    r"|parcel|application|appointment|refund|incident|docket|quote|member|membership|group"
+    r"|bestellung|auftrag|rechnung|buchung|reservierung|mitgliedschaft|vertrag|vorgang|sendung|vertragskonto|zähler"
+    r"|commande|facture|dossier|réservation|contrat|colis|pedido|factura|fatura|reserva|contrato|expediente|envío"
+    r"|ordine|fattura|prenotazione|pratica|contratto|spedizione|encomenda|protocolo"
+    r"|bestelling|factuur|boeking|dossier|zamówienie|zamówienia|faktura|rezerwacja|ärende|bokning|beställning|sipariş|rezervasyon"
+    r"|заказ|заказа|заявка|бронь|договор)"
+)
+_FILE_NUMBER = re.compile(
+    r"(?i:(?: (?:number|no|nr|num|id|ref|reference|code)\b)?(?: (?:is|was|with|under|ending in|est|ist|es|è|é))?"
+    r"[ .:]{0,3}(?:nº|n°|nr|no|№)?[ .:]{0,2})"
+    r"(#\s?[A-Za-z0-9]{2,20}(?:[-/_.][A-Za-z0-9]{1,20}){0,5}"
+    r"|(?:[A-Z]{1,6}[- ])?(?=[\w/-]{0,24}\d[\w/-]{0,24}\d)[A-Za-z0-9]{1,20}(?:[-/][A-Za-z0-9]{1,20}){1,5}"
+    r"|(?:[A-Z]{2,5} ?\d{4,14}|\d{6,20}|[A-Z]{1,3}\d{3,}[A-Z0-9]{0,12})(?: \d{2,6}){0,3})(?![\w])",
+)
+_PNR = re.compile(
+    r"(?<![\w-])(?:[Bb]ooking|[Rr]eservation|[Cc]onfirmation|PNR|[Rr]ecord locator|[Bb]uchung\w*|[Rr]éservation|[Rr]eserva|[Pp]renotazione)"
+    r"(?: (?:ref|reference|code|number|no))?\.?(?: is)?[ :#]{1,3}([A-Z0-9]{6})(?![\w])"
+)
+_PNR_WORDS = frozenset(
+    "booking reservation confirmation pnr locator buchung buchungscode réservation reserva prenotazione".split()
+)
+_FILE_WORDS = frozenset(_FILES[3:-1].split("|"))
 # Fewer digits than three make a plate or a PIN, too.
 _LEAST_DIGITS = {"vehicle_id": 2, "card": 12, "national_id": 4, "bank_account": 4}
-_TYPES = {"pin": "password", "security code": "card"}
+_TYPES = {"pin": "password", "security code": "account_number"}
 # Chinese, Japanese and Korean labels: no blanks around them.
 _UNSPACED_LABELS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (type_, re.compile(phrases))
@@ -147,6 +172,12 @@ _PLATE_WORDS = re.compile(
     r"|placas?|targa\w*|kenteken\w*|rejestrac\w+|registrering\w*|regnr|tablic\w*|plaka\w*|car|vehicle|van"
     r"|truck|auto|voiture|coche|macchina|carro|samochód|bil|wagen)\b"
 )
+# The same words, to ask first whether one is there at all.
+_PLATE_EXACT = frozenset(
+    "plate plates registration kennzeichen nummernschild plaque matrícula placa placas regnr car vehicle van truck auto"
+    " voiture coche macchina carro samochód bil wagen".split()
+)
+_PLATE_STEMS = ("immatricul", "targa", "kenteken", "rejestrac", "registrering", "tablic", "plaka")
 _IMEI = re.compile(r"(?<![\w.+-])\d{2}[ -]?\d{6}[ -]?\d{6}[ -]?\d(?![\w]|[-.]\d)", re.ASCII)
 _IFSC = re.compile(r"(?<![A-Za-z0-9])[A-Z]{4}0[A-Z0-9]{6}(?![A-Za-z0-9])")
 _BIC = re.compile(r"(?<![A-Za-z0-9])[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?(?![A-Za-z0-9])")
@@ -163,12 +194,38 @@ _LOGINS = re.compile(
     r" for (?:invalid )?(?:user )?(?P<b>[A-Za-z][\w.-]{2,40})(?= |,|\.?$|\.\s|\(|\n)"
     r"|(?:TODO|FIXME|XXX|HACK|NOTE)\((?P<c>[A-Za-z][\w.-]{2,30})\)"
     r"|(?:/home/|/Users/|\\Users\\|\\\\Users\\\\)(?P<d>[A-Za-z][\w.-]{2,30})(?=[/\\\s\"'])"
+    r"|\b(?:user|login|username) (?P<g>[a-z][\w.-]{2,30}),?(?= (?:and )?(?:pass|pw|pwd|password)\b)"
     r"|\buser (?P<f>[a-z][a-z._-]{1,20}\d{1,5})(?= |$|\n|,)"
     r"|(?:^|\s)ssh (?:-\S+ )*(?P<e>[A-Za-z][\w.-]{2,30})@",
     re.IGNORECASE,
 )
 _LOGIN_WORDS = frozenset(
     "curl wget ssh sshd home users todo fixme xxx hack user password publickey session login".split()
+)
+_LOGIN_SIGNS = (
+    *(
+        "-u ",
+        "--user",
+        "todo(",
+        "fixme(",
+        "xxx(",
+        "hack(",
+        "note(",
+        "/home/",
+        "/users/",
+        "\\users\\",
+        "user ",
+    ),
+    *(
+        "password for ",
+        "publickey for ",
+        "opened for ",
+        "closed for ",
+        "login for ",
+        "failed for ",
+        "accepted for ",
+    ),
+    *("account for ", "username ", "login ", "ssh "),
 )
 _COMMON_LOGINS = frozenset(
     "root admin user users ubuntu ec2-user postgres mysql www-data nobody guest test username name"
@@ -183,6 +240,8 @@ def find_labelled_numbers(chat: ChatText) -> Iterator[IdentifierSpan]:
     if chat.digits:
         for label in _LABELS.find(chat):
             yield from _value(text, label)
+        if chat.has_any(_FILE_WORDS):
+            yield from _file_numbers(chat)
         if chat.unspaced or chat.hangul:
             yield from _unspaced_values(text)
         yield from _vehicles_and_devices(chat)
@@ -194,11 +253,11 @@ def find_labelled_numbers(chat: ChatText) -> Iterator[IdentifierSpan]:
                 lower[max(0, match.start() - 24) : match.start()],
             ):
                 yield IdentifierSpan("bank_account", *match.span())
-    if chat.has_any(_LOGIN_WORDS):
+    if chat.has_any(_LOGIN_WORDS) and any(sign in lower for sign in _LOGIN_SIGNS):
         for match in _LOGINS.finditer(text):
-            group = next(name for name in "abcdef" if match.group(name))
+            group = next(name for name in "abcdefg" if match.group(name))
             name = match.group(group)
-            told = group in "ce" or any(not character.islower() for character in name) or group in "ad"
+            told = group in "ceg" or any(not character.islower() for character in name) or group in "ad"
             if name.lower() not in _COMMON_LOGINS and told:
                 yield IdentifierSpan("username", *match.span(group))
             if match.group("pw"):
@@ -231,6 +290,31 @@ def _value(text: str, label: Announcement) -> Iterator[IdentifierSpan]:
     if _is_year_or_amount(text, match) or re.fullmatch(r"v?\d{1,3}(?:\.\d{1,3}){1,3}", value):
         return
     yield IdentifierSpan(_TYPES.get(label.kind, label.kind), *match.span())
+
+
+def _file_numbers(chat: ChatText) -> Iterator[IdentifierSpan]:
+    text = chat.text
+    for word in _FILE_WORDS & chat.words:
+        for start in chat.word_starts[word]:
+            if text[start - 1 : start] in ("-", "_", ".", "/"):
+                continue
+            match = _FILE_NUMBER.match(text, start + len(word))
+            if match is None:
+                continue
+            value = match.group(1)
+            least = 5 if value[0] == "#" and word in ("ref", "case") else 4
+            if sum(map(str.isdigit, value)) >= least and not _is_date_like(value):
+                yield IdentifierSpan("account_number", *match.span(1))
+    if chat.has_any(_PNR_WORDS):
+        for match in _PNR.finditer(text):
+            yield IdentifierSpan("account_number", *match.span(1))
+
+
+_DATE_LIKE = re.compile(r"\d{1,4}[-/]\d{1,2}(?:[-/]\d{1,4})?|\d{4}[-/]\d{4}|\d{1,3}[-/]\d{1,3}", re.ASCII)
+
+
+def _is_date_like(value: str) -> bool:
+    return _DATE_LIKE.fullmatch(value) is not None
 
 
 def _is_year_or_amount(text: str, match: re.Match[str]) -> bool:
@@ -301,7 +385,9 @@ def _vehicles_and_devices(chat: ChatText) -> Iterator[IdentifierSpan]:
     if "ifsc" in chat.words or "bank" in chat.words:
         for match in _IFSC.finditer(text):
             yield IdentifierSpan("bank_account", *match.span())
-    if _PLATE_WORDS.search(chat.lower):
+    if (
+        chat.has_any(_PLATE_EXACT) or any(stem in chat.lower for stem in _PLATE_STEMS)
+    ) and _PLATE_WORDS.search(chat.lower):
         for match in _PLATE.finditer(text):
             if _PLATE_WORDS.search(chat.lower, max(0, match.start() - 60), min(len(text), match.end() + 30)):
                 yield IdentifierSpan("vehicle_id", *match.span())

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from depsim_dagster.privacy.detection.chat_text import ChatText
 
@@ -19,12 +20,20 @@ _WRAPPED = re.compile(r"\|\n\s*")
 _GAP = r"[\W_]{0,3}"
 _ENDING = r"[^\W\d_]{0,12}"
 _BACKWARD = 48
+_BACKWARD_ASCII = re.compile("[a-z]+")
 _BACKWARD_WORDS = re.compile("(?:[^\\W\\d_]|[\u0900-\u0963\u064b-\u065f])+")
+_MOST_WORDS = 8  # of a phrase that is looked for backwards
 _STEM = 5  # letters of a first word with a free ending under which it is filed
 
 
-@dataclass(frozen=True)
-class Announcement:
+_MOST_KNOWN = 1 << 16  # words of which it is remembered whether phrases begin with them
+_tables: list[LabelTable] = []
+# Word → (number of the table, first word or stem); words with which no phrase begins.
+_heads: dict[str, tuple[tuple[int, str], ...]] = {}
+_plain: set[str] = set()
+
+
+class Announcement(NamedTuple):
     """A phrase of `kind` at text[start:end]."""
 
     kind: str
@@ -56,25 +65,56 @@ class LabelTable:
                 self._stems[word[:-1][:_STEM]].append(word[:-1])
 
         self._lengths = sorted({len(stem) for stem in self._stems})
+        self.number = len(_tables)
+        _tables.append(self)
+        _heads.clear()
+        _plain.clear()
 
     def find(self, chat: ChatText) -> Iterator[Announcement]:
         """The announcements in a text, in no order; the longest phrase at each place."""
         lower = chat.lower
-        for head in self._exact & chat.words:
-            for place in chat.word_starts[head]:
-                yield from self._at(lower, head, place)
-        for word in chat.words:
-            for length in self._lengths:
-                for stem in self._stems.get(word[:length], ()):
-                    if word.startswith(stem):
-                        for place in chat.word_starts[word]:
-                            yield from self._at(lower, stem, place)
+        heads = chat.phrase_heads
+        if heads is None:
+            heads = chat.phrase_heads = _heads_in(chat)
+        for head, place in heads.get(self.number, ()):
+            pattern, kinds = self._tails[head]
+            match = pattern.match(lower, place + len(head))
+            if match is not None and match.lastindex:
+                yield Announcement(kinds[match.lastindex - 1], place, match.end())
 
-    def _at(self, lower: str, head: str, place: int) -> Iterator[Announcement]:
-        pattern, kinds = self._tails[head]
-        match = pattern.match(lower, place + len(head))
-        if match is not None and match.lastindex:
-            yield Announcement(kinds[match.lastindex - 1], place, match.end())
+    def heads_of(self, word: str) -> Iterator[str]:
+        """The first words and stems of phrases that a word is or begins with."""
+        if word in self._exact:
+            yield word
+        for length in self._lengths:
+            for stem in self._stems.get(word[:length], ()):
+                if word.startswith(stem):
+                    yield stem
+
+
+def _heads_in(chat: ChatText) -> dict[int, list[tuple[str, int]]]:
+    """Per table the first words of its phrases in a text with their places. One look at each word for all tables,
+    and words that come again and again are known."""
+    telling: dict[str, tuple[tuple[int, str], ...]] = {}
+    for word in chat.words - _plain:
+        found = _heads.get(word)
+        if found is None:
+            found = tuple((table.number, head) for table in _tables for head in table.heads_of(word))
+            if len(_heads) + len(_plain) >= _MOST_KNOWN:
+                _heads.clear()
+                _plain.clear()
+            if found:
+                _heads[word] = found
+            else:
+                _plain.add(word)
+        if found:
+            telling[word] = found
+    heads: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    if telling:
+        for word, place in zip(chat.word_list, chat.word_places, strict=False):
+            for number, head in telling.get(word, ()):
+                heads[number].append((head, place))
+    return heads
 
 
 def phrases_by_words(listing: str) -> list[list[str]]:
@@ -91,7 +131,8 @@ class PhraseSet:
 
     def __init__(self, listing: str):
         self._phrases = frozenset(map(" ".join, phrases_by_words(listing)))
-        self._most = max(phrase.count(" ") + 1 for phrase in self._phrases)
+        self._last_words = frozenset(phrase.rpartition(" ")[2] for phrase in self._phrases)
+        assert max(phrase.count(" ") for phrase in self._phrases) < _MOST_WORDS
 
     def holds(self, phrase: str) -> bool:
         """Whether this very phrase is one of the set."""
@@ -99,13 +140,28 @@ class PhraseSet:
 
     def ends_at(self, lower: str, place: int) -> bool:
         """Whether a phrase ends right before `place`, but for signs and blanks."""
-        words = _BACKWARD_WORDS.findall(lower, max(0, place - _BACKWARD), place)[-self._most :]
-        joined = ""
-        for word in reversed(words):
-            joined = f"{word} {joined}" if joined else word
-            if joined in self._phrases:
-                return True
-        return False
+        words = words_before(lower, place)
+        if not words or words[-1] not in self._last_words:
+            return False
+        return not self._phrases.isdisjoint(_phrases_before(lower, place))
+
+
+# Several sets of phrases are asked of one place.
+@lru_cache(maxsize=16)
+def words_before(lower: str, place: int) -> list[str]:
+    """The words of the 48 characters before a place; the first may be cut."""
+    before = lower[max(0, place - _BACKWARD) : place]
+    return (_BACKWARD_ASCII if before.isascii() else _BACKWARD_WORDS).findall(before)
+
+
+@lru_cache(maxsize=16)
+def _phrases_before(lower: str, place: int) -> list[str]:
+    """The last word before a place, the last two, and so on."""
+    joined, phrases = "", []
+    for word in reversed(words_before(lower, place)[-_MOST_WORDS:]):
+        joined = f"{word} {joined}" if joined else word
+        phrases.append(joined)
+    return phrases
 
 
 def _expanded(phrase: str) -> list[list[str]]:

@@ -49,6 +49,8 @@ def name_length(text: str, run: list[Word], place: int, evidence: Evidence) -> i
         return 0
     if following[:1] == "." and following[1:2].isalnum():
         return 0
+    if not is_field and not strongly and _THING_AFTER.match(text, word.end):
+        return 0
     if word.end - word.start < 2 or (word.end - word.start == 2 and not hinted and not is_field):
         return 0
     capitals = text[word.start : word.end].isupper()
@@ -101,8 +103,7 @@ def name_length(text: str, run: list[Word], place: int, evidence: Evidence) -> i
     opening = _SENTENCE_END.search(text[max(0, word.start - 8) : word.start]) is not None
     unworded = not word.lexeme.word and not word.lexeme.place and (hinted or not opening)
     need += neighbours - (2 if personal and not hinted and not opening else 0) + 3 * capitals - 2 * unworded
-    need += 4 * (not strongly and _is_code_line(text, word.start))
-    if word.first >= need:
+    if word.first >= need and (strongly or word.first >= need + 4 or not is_code_line(text, word.start)):
         return 1
     last_need = _LAST_ALONE + neighbours - hinted - 2 * strongly - personal
     if (
@@ -121,7 +122,8 @@ _CODE_LINE = re.compile(
 )
 
 
-def _is_code_line(text: str, place: int) -> bool:
+def is_code_line(text: str, place: int) -> bool:
+    """Whether the line around a place reads as code."""
     start = max(text.rfind("\n", 0, place) + 1, place - 120)
     end = text.find("\n", place)
     end = min(len(text) if end < 0 else end, place + 120)
@@ -136,9 +138,16 @@ _NOT_GREETED = frozenset(
 _IN = re.compile(
     r"\b(?:in|at|near|to|of|from|en|à|nach|aus|a|em|w|i|till|visit|visiting)[ \u00a0]$", re.IGNORECASE
 )
+# `Reynolds number`, `Dijkstra's algorithm`.
+_THING_AFTER = re.compile(
+    r"(?:['’]s)? (?:algorithm|theorem|lemma|conjecture|equations?|inequality|principle|syndrome|distribution"
+    r"|transform|paradox|constant|matrix|disease)(?![\w])"
+    r"| (?:numbers?|effect|method|series|model|law|sort|cipher|sequence|test|movies?|books?)(?![\w])"
+)
 _AFTER_GREETED = re.compile(r"[ ]?(?:[,!:.;\n—–-]|$| here\b| aquí\b| ici\b| hier\b)")
 _VERB_AFTER = re.compile(
-    r"(?:['’]s (?:birthday|wife|husband|mother|father|son|daughter|house|phone|email|address|account)|"
+    r"(?:, (?:please|pls|plz|can you|could you|would you)(?![^\W\d_])"
+    r"|['’]s (?:birthday|wife|husband|mother|father|son|daughter|house|phone|email|address|account)|"
     r" (?:said|says|told|tells|asked|asks|wrote|writes|replied|called|calls|texted|emailed|lives|lived"
     r"|works|worked|thinks|wants|wanted|needs|likes|loves|hates|went|came|was born|is my|is our|is a|has"
     r" a|had|will|would|and I|et moi|y yo|und ich|ed io|e eu|en ik|i ja|och jag|и я"
@@ -157,6 +166,8 @@ def _is_full_name(text: str, words: list[Word], evidence: Evidence) -> bool:
     initial = head.end - head.start == 1
     if head.key in TITLES and head.first < 5 or head.key in PARTICLE_WORDS and len(head.key) < 4:
         return False
+    if len(words) == 3 and words[1].key in _VIETNAMESE and head.lexeme.last >= 7:
+        return True
     joined = " ".join(word.key for word in words)
     if gazetteer().lexeme(joined).place and (len(words) > 2 or head.first < 9):
         return False
@@ -233,6 +244,7 @@ def _is_full_name(text: str, words: list[Word], evidence: Evidence) -> bool:
     return backed and head.lexeme.first >= 4 and head.lexeme.word < 10 and tail.lexeme.word < 12
 
 
+_VIETNAMESE = frozenset("van văn thi thị".split())
 _VALUE_END = re.compile(r"[ ]?(?:[\"'`,;\n|)}\]]|$|\()")
 
 

@@ -28,11 +28,13 @@ WEAK_TITLES = frozenset(
 PARTICLES = (
     "de", "da", "do", "dos", "das", "del", "della", "delle", "dello", "degli", "dei", "de la", "de las", "de los", "de le", "la", "las", "los", "le", "du", "des", "d’", "d'",
     "van", "van de", "van der", "van den", "van het", "van 't", "von", "von der", "von dem", "von und zu", "vom", "zu", "zum", "zur", "der", "den", "ter", "ten", "te", "op den", "in 't",
-    "di", "al", "el", "bin", "ibn", "bint", "abu", "ben", "av", "af", "san", "st", "ap", "bar", "ul", "ur", "ud", "bte",
+    "di", "dela", "delos", "al", "el", "bin", "binti", "ibn", "bint", "abu", "ben", "av", "af", "san", "st", "ap", "bar", "ul", "ur", "ud", "bte",
 )  # fmt: skip
 # Capital words that are lists of names' namesakes but, alone, rather something else.
 NOT_ALONE = frozenset(
-    "none true false null nan self this class object main test charset max min error info debug english"
+    "aadhaar aadhar aadhaar's pan sohn tochter america christian arduino airbnb lemma ableton javascript"
+    " dockerfile multibagger specialized kubernetes javascript typescript adam upto adamant"
+    " none true false null nan self this class object main test charset max min error info debug english"
     " french german spanish italian portuguese dutch polish swedish chinese japanese korean russian"
     " turkish arabic hindi latin greek american british canadian australian indian mexican brazilian"
     " european asian african monday tuesday wednesday thursday friday saturday sunday january february"
@@ -121,7 +123,7 @@ PERSON_PHRASES: dict[str, str] = {
         visited|invite|invited|help|helped|told|tell|let|gave|give|sent|send|paid|pay|owe|saw|see|know|
         knows|knew|married|divorced|dating|dated|love|loves|loved|hate|hates|remember|forward|notify|
         inform|remind|about|boss|manager|after|against|than|like)
-        (ich bin|hier ist|hier spricht|hallo|liebe|lieber|liebes|sehr geehrter|sehr geehrte|guten tag|
+        (ich bin [die|der]|hier ist|hier spricht|hallo|liebe|lieber|liebes|sehr geehrter|sehr geehrte|guten tag|
         guten morgen|grüße|gruß|mit freundlichen grüßen|viele grüße|beste grüße|danke|an|von|mit|bei|für|
         kollege|kollegin|freund|freundin|mein mann|meine frau|mein sohn|meine tochter|mein bruder|
         meine schwester|meine mutter|mein vater|mein freund|meine freundin|mein chef|meine chefin|kunde|
@@ -161,7 +163,9 @@ PERSON_PHRASES: dict[str, str] = {
     """,
     # Behind these a name is likely even if its words are also others.
     "role": """
-        (last|first|full|middle|your|maiden|s) name; name on the account; calls me
+        (last|first|full|middle|your|maiden|s) name; name on the account; calls me; surname; given names
+        [my|his|her|our] (psychiatrist|psychologist|pediatrician|paediatrician|dentist|accountant|midwife|
+        counsellor|realtor|tutor|grandson|aunty|gf|bf|housemate|flatmate|landlady|stepmother|stepfather)
         my [late|ex|best|older|younger|little|big|new|old|dear|former|future|own|step|eldest|youngest|
         first|second] (wife|husband|son|daughter|mother|father|mom|mum|dad|brother|sister|friend|boss|
         manager|coworker|co worker|colleague|neighbor|neighbour|partner|girlfriend|boyfriend|fiance|
@@ -303,3 +307,41 @@ PERSON_PHRASES: dict[str, str] = {
         שם פרטי|שם משפחה|לקוח); (όνομα|επώνυμο|ονοματεπώνυμο)
     """,
 }
+# Who somebody is to the one who writes: behind `my boss` a name in small letters is believed, too.
+POSSESSIVES = frozenset(
+    "my his her our ur your their mein meine meinem meiner meinen unser unsere mon ma ton ta son sa notre votre"
+    " mi tu su nuestro nuestra mio mia tuo tua suo sua nostro nostra meu minha seu nosso nossa mijn onze"
+    " mój moja mojego mojej mojemu moją min mitt vår мой моя мою моего моей моему".split()
+)
+OF_RELATIONS = frozenset(
+    "new old ex best older younger little big late step twin former future alte neue beste petit petite grand"
+    " mejor migliore melhor".split()
+)
+RELATIONS = frozenset(
+    "wife husband hubby son daughter mother father mom mum dad brother bro sister sis friend bestie bff boss"
+    " manager supervisor coworker worker colleague neighbor neighbour partner girlfriend gf boyfriend bf fiance"
+    " fiancee fiancé fiancée uncle aunt auntie cousin nephew niece grandmother grandfather grandma grandpa teacher"
+    " doctor lawyer therapist roommate housemate flatmate landlord landlady kid baby ex crush mate buddy classmate"
+    " teammate client student stepson stepdaughter stepdad stepmom girl boy tutor nurse coach assistant"
+    " mann frau sohn tochter bruder schwester mutter vater freund freundin chef chefin kollege kollegin nachbar"
+    " nachbarin opa oma onkel tante cousine partnerin schwager schwägerin neffe nichte mitbewohner mitbewohnerin"
+    " mari femme fils fille frère sœur soeur mère père ami amie pote collègue cheffe patron patronne voisin voisine"
+    " copain copine oncle neveu nièce coloc conjoint conjointe"
+    " esposo esposa marido mujer hijo hija hermano hermana madre padre mamá papá amigo amiga jefe jefa novio novia"
+    " vecino vecina compañero compañera primo prima tío tía abuelo abuela sobrino sobrina cuñado cuñada pareja"
+    " casero casera marito moglie figlio figlia fratello sorella mamma papà amico amica capo collega fidanzato"
+    " fidanzata ragazzo ragazza vicino vicina cugino cugina zio zia nonno nonna nipote compagno compagna"
+    " mulher filho filha irmão irmã mãe pai chefe namorado namorada vizinho vizinha tio tia avô avó sobrinho"
+    " sobrinha colega patrão patroa noivo noiva"
+    " man vrouw zoon dochter broer zus zusje moeder vader vriend vriendin baas buurman buurvrouw oom neef nicht"
+    " mąż żona syn córka brat siostra mama tata szef szefowa kolega koleżanka przyjaciel przyjaciółka chłopak"
+    " dziewczyna sąsiad sąsiadka babcia dziadek fru dotter bror syster pappa vän kompis kollega sambo granne"
+    " flickvän pojkvän kusin farmor mormor farfar morfar"
+    " муж жена сын дочь брат сестра мама папа друг подруга начальник начальница коллега сосед соседка бабушка"
+    " дедушка парень девушка мужа жену сына брата сестру".split()
+)
+# The same without a word of possession, or with it in the ending.
+RELATIONS_ALONE = frozenset(
+    "dr mr mrs prof mister eşim oğlum kızım kardeşim ablam abim arkadaşım sevgilim patronum müdürüm komşum kuzenim"
+    " amcam dayım teyzem halam".split()
+)

@@ -11,40 +11,59 @@ import re
 from collections.abc import Iterator
 
 from depsim_dagster.privacy.detection.capital_words import (
-    CODE_BEFORE,
     PARTICLE_WORDS,
     Word,
     capital_runs,
-    scored_word,
 )
 from depsim_dagster.privacy.detection.chat_text import ChatText
 from depsim_dagster.privacy.detection.gazetteers import gazetteer
 from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
-from depsim_dagster.privacy.detection.labels import LabelTable, PhraseSet
-from depsim_dagster.privacy.detection.name_scores import FIELDS, GREETED, HINTS, ROLES, Evidence, name_length
-from depsim_dagster.privacy.detection.name_words import NOT_PERSON_TAILS, PERSON_PHRASES, TITLES, WEAK_TITLES
+from depsim_dagster.privacy.detection.labels import LabelTable, PhraseSet, words_before
+from depsim_dagster.privacy.detection.name_scores import (
+    FIELDS,
+    GREETED,
+    HINTS,
+    ROLES,
+    Evidence,
+    name_length,
+)
+from depsim_dagster.privacy.detection.name_words import (
+    NOT_PERSON_TAILS,
+    PERSON_PHRASES,
+    TITLES,
+    WEAK_TITLES,
+)
+from depsim_dagster.privacy.detection.public_names import PUBLIC_FIRST_WORDS, PUBLIC_NAMES
+from depsim_dagster.privacy.detection.small_names import (
+    PHRASE_GAP,
+    behind_relations,
+    past_particles,
+    small_name,
+    small_relative,
+    told_of,
+)
 
 _INTRODUCTIONS = LabelTable({"introduction": PERSON_PHRASES["introduction"]})
 _GREETINGS = LabelTable({"greeting": PERSON_PHRASES["greeting"]})
 _SURE_FIELDS = PhraseSet(PERSON_PHRASES["sure field"])
-_ANY_WORD = re.compile(r"[^\W\d_]{1,40}(?:['’-][^\W\d_]{1,40}){0,3}")
 
 
 def find_names(chat: ChatText, personal: bool = False) -> Iterator[IdentifierSpan]:
     """Names of persons. `personal`: the text speaks of a person for other reasons, so that less evidence is enough."""
     text = chat.text
-    certain = {
-        gap.end() for label in _INTRODUCTIONS.find(chat) if (gap := _PHRASE_GAP.match(text, label.end))
-    }
+    certain = {gap.end() for label in _INTRODUCTIONS.find(chat) if (gap := PHRASE_GAP.match(text, label.end))}
     fields = set(_fields(chat))
-    certain |= {past for place in certain if (past := _past_particles(text, place)) != place}
-    fields |= {past for place in fields if (past := _past_particles(text, place)) != place}
+    certain |= {past for place in certain if (past := past_particles(text, place)) != place}
+    fields |= {past for place in fields if (past := past_particles(text, place)) != place}
     mailboxes = "|".join(_LOCAL_PART.findall(chat.lower)) if "@" in text else ""
+    titles = chat.has_any(_SMALL_TITLES)
     found: list[tuple[int, int]] = []
     for run in capital_runs(text):
+        if len(run) == 1 and _is_no_name(chat.lower, run[0], certain, fields):
+            continue
         if mailboxes:
             run = [_as_in_mailbox(word, mailboxes) for word in run]
-        for start, end in _names_in(chat, run, certain, fields, personal):
+        for start, end in _names_in(chat, run, certain, fields, personal, titles):
             start = _with_particles(text, start, certain, fields)
             found.append((start, end))
             yield IdentifierSpan("person", start, end)
@@ -53,29 +72,48 @@ def find_names(chat: ChatText, personal: bool = False) -> Iterator[IdentifierSpa
             match = _UNSPACED_VALUE.match(text, place)
             if match is not None:
                 yield IdentifierSpan("person", *match.span())
-    greeted = {gap.end() for label in _GREETINGS.find(chat) if (gap := _PHRASE_GAP.match(text, label.end))}
-    for place in certain | fields | greeted:
+    greeted = {gap.end() for label in _GREETINGS.find(chat) if (gap := PHRASE_GAP.match(text, label.end))}
+    related = set(behind_relations(chat))
+    for place in certain | fields | greeted | related:
         if place < len(text) and text[place].islower():
-            end = _small_name(text, place, place in certain, place in fields)
+            if place in related or place in greeted and place not in certain:
+                end = small_relative(text, place) or small_name(text, place, False, place in fields)
+            else:
+                end = small_name(text, place, place in certain, place in fields)
             if end:
                 found.append((place, end))
                 yield IdentifierSpan("person", place, end)
+    for match in _FILED.finditer(text):
+        last, first = (gazetteer().lexeme(match.group(part).casefold()) for part in (1, 2))
+        if (last.last >= 3 or first.first >= 5) and max(last.word, first.word) < 11 and not last.place > 11:
+            found.append(match.span())
+            yield IdentifierSpan("person", match.start(), match.end(2))
+    for start, end in told_of(chat):
+        found.append((start, end))
+        yield IdentifierSpan("person", start, end)
     yield from _mentioned_again(text, found)
 
 
-_LEADING_PARTICLES = re.compile(
-    r"(?:(?:van|von|de|den|der|del|della|di|da|dos|das|du|la|le|los|las|'t|ter|ten|zu|zum|af|av|al|el|bin"
-    r"|ibn)[ ]){1,3}"
+# As files of patients begin: `BAPTISTE, MARCELINE 44F`, `OKAFOR,NNEKA`.
+_FILED = re.compile(
+    r"^[ \t]{0,4}([A-Z][A-Z'-]{1,20}),[ ]?([A-Z]{2,20})(?:[ ][A-Z]\.?)?(?=[ ]?$|[ ,]{1,3}(?:\d{1,3} ?(?:[FMfmyY]|-)|MRN|DOB|ACCT|SEX|AGE)\b)",
+    re.MULTILINE,
 )
+
 _PARTICLES_BEFORE = re.compile(
     r"(?<![^\s\"'`])(?:(?:van|von|de|den|der|del|della|di|da|dos|das|du|la|le|los|las|'t|ter|ten|zu|zum"
     r"|af|av)[ ]){1,3}$"
 )
 
 
-def _past_particles(text: str, place: int) -> int:
-    match = _LEADING_PARTICLES.match(text, place)
-    return match.end() if match else place
+def _is_no_name(lower: str, word: Word, certain: set[int], fields: set[int]) -> bool:
+    """Whether _names_in would find nothing in a word that stands alone: a very common one that nothing announces."""
+    start, _, _, lexeme, first, _ = word
+    if word.end - start == 1:
+        return True
+    if lexeme.word < 11 or first >= 2 or start in certain or start in fields:
+        return False
+    return lexeme.word >= 12 and lexeme.first < 4 and lexeme.last < 4 or not _titled(lower, start)
 
 
 def _with_particles(text: str, start: int, certain: set[int], fields: set[int]) -> int:
@@ -117,11 +155,10 @@ _UNSPACED_VALUE = re.compile(
     r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af々·・ \u3000]{1,10}(?=[\"'”」』,，;\n|)\]}<]|$)"
 )
 _SIGN = re.compile(r"(?:[:=|]|=>|->|(?<= )[-–—](?= ))[ \t]{0,4}\n?[\"'`*_\[({<]{0,4}[ \t]{0,2}")
-_PHRASE_GAP = re.compile(r"[\s,:;.!\"'“„«*_–—(-]{1,6}")
 
 
 def _names_in(
-    chat: ChatText, run: list[Word], certain: set[int], fields: set[int], personal: bool
+    chat: ChatText, run: list[Word], certain: set[int], fields: set[int], personal: bool, titles: bool
 ) -> Iterator[tuple[int, int]]:
     text, place = chat.text, 0
     while (
@@ -134,6 +171,19 @@ def _names_in(
     thing = len(run) > 1 and tail in NOT_PERSON_TAILS
     while place < len(run):
         word = run[place]
+        if text[word.start : word.end + 2] in _ABBREVIATIONS:
+            place += 2
+            continue
+        if (
+            word.lexeme.word >= 12
+            and word.lexeme.first < 2
+            and word.lexeme.last < 2
+            and word.start not in certain
+            and word.start not in fields
+            and word.key not in TITLES
+        ):  # `The`, `Write`: no name begins here
+            place += _town_words(run, place) or 1
+            continue
         # Titles: `Dr. med. Anna Weber`.
         titled = place
         while (
@@ -143,6 +193,7 @@ def _names_in(
                 run[titled].key not in WEAK_TITLES
                 or text[run[titled].end : run[titled].end + 1] == "."
                 or len(run) - titled == 2
+                or (len(run) - titled == 3 and run[titled + 1].end - run[titled + 1].start == 1)
             )
         ):
             titled += 1
@@ -152,7 +203,7 @@ def _names_in(
                 yield run[titled].start, run[titled + length - 1].end
                 place = titled + length
                 continue
-        if _titled(chat.lower, word.start):
+        if titles and _titled(chat.lower, word.start):
             length = _extent(run, place, 4)
             if length:
                 yield word.start, run[place + length - 1].end
@@ -172,6 +223,9 @@ def _names_in(
                 place += length
                 continue
         length = 0
+        if not is_field and not personal and (public := _public_words(run, place)):
+            place += public
+            continue
         if not is_field and (town := _town_words(run, place)):
             place += town
             continue
@@ -190,6 +244,19 @@ def _names_in(
         if length:
             yield word.start, run[place + length - 1].end
         place += length or 1
+
+
+_ABBREVIATIONS = frozenset("E.G I.E P.S U.S A.D B.C A.M P.M".split())
+
+
+def _public_words(run: list[Word], place: int) -> int:
+    """How many words from `place` on are together a famous name, 0 for none."""
+    if run[place].key not in PUBLIC_FIRST_WORDS:
+        return 0
+    for length in range(min(4, len(run) - place), 1, -1):
+        if " ".join(word.key for word in run[place : place + length]) in PUBLIC_NAMES:
+            return length
+    return 0
 
 
 def _town_words(run: list[Word], place: int) -> int:
@@ -218,6 +285,10 @@ _SMALL_TITLES = frozenset(
 
 
 def _titled(lower: str, start: int) -> bool:
+    if lower[start - 1 : start] != " ":
+        return False
+    if lower.isascii() and _SMALL_TITLES.isdisjoint(words_before(lower, start)):
+        return False
     match = _TITLE_BEFORE.search(lower, max(0, start - 30), start)
     return match is not None and match.group(1) in _SMALL_TITLES
 
@@ -247,56 +318,6 @@ def _before_sign(text: str, place: int) -> int:
     return place
 
 
-def _small_name(text: str, place: int, certain: bool, is_field: bool) -> int:
-    """The end of a name in small letters that begins at `place`, 0 for none."""
-    if place and (text[place - 1].isalnum() or text[place - 1] in CODE_BEFORE - {"="}):
-        return 0
-    lexeme_of = gazetteer().lexeme
-    end = 0
-    position = place
-    for number in range(4):
-        match = _ANY_WORD.match(text, position)
-        if match is None:
-            break
-        word = scored_word(match.group(), match.start(), match.end(), lexeme_of)
-        if word.key in _SMALL_NO_NAMES:
-            break
-        if number == 0:
-            need = 4 if certain else 9 if is_field else 11
-            unheard = certain and word.lexeme.word < 7 and len(word.key) > 2
-            if (
-                not unheard
-                and (word.first < need or (not certain and word.lexeme.word >= 6))
-                and (word.lexeme.word >= 6 or not word.lexeme.first or not _is_last_name(text, match.end()))
-            ):
-                return 0
-        elif (
-            not (word.last >= 5 or word.first >= 5 or (certain and not word.lexeme.word))
-            or word.lexeme.word >= 9
-            and word.last < 5
-        ):
-            break
-        end = match.end()
-        if text[end : end + 1] != " ":
-            break
-        position = _past_particles(text, end + 1)
-    return end
-
-
-def _is_last_name(text: str, place: int) -> bool:
-    match = _ANY_WORD.match(text, place + 1) if text[place : place + 1] == " " else None
-    if match is None:
-        return False
-    lexeme = gazetteer().lexeme(match.group().casefold())
-    return lexeme.last >= 7 and lexeme.word < 7
-
-
-_SMALL_NO_NAMES = frozenset(
-    "and or the a an is was are not from in at i you he she it we they my your to for of on with but so"
-    " if that this here there who what und y e et en och i он она но".split()
-)
-
-
 def _mentioned_again(text: str, found: list[tuple[int, int]]) -> Iterator[IdentifierSpan]:
     """Parts of full names where they stand alone: `Harriet Whitcombe … Harriet …`."""
     parts: set[str] = set()
@@ -304,6 +325,8 @@ def _mentioned_again(text: str, found: list[tuple[int, int]]) -> Iterator[Identi
         words = text[start:end].split()
         if len(words) > 1:
             parts |= {word for word in (words[0], words[-1]) if len(word) > 2 and word[0].isupper()}
+        elif words and len(words[0]) > 3 and words[0].islower() and gazetteer().lexeme(words[0]).word < 4:
+            parts.add(words[0])
     for part in sorted(parts)[:50]:
         lexeme = gazetteer().lexeme(part.casefold())
         if lexeme.word >= 9:

@@ -41,6 +41,10 @@ _MAC = re.compile(
     r"(?![\w:]|-\w)",
     re.ASCII,
 )
+# What an address has in its midst: found at its first sign, which is cheaper than to try one everywhere.
+_IPV4_PART = re.compile(r"\.\d{1,3}\.", re.ASCII)
+_IPV6_PART = re.compile(r":[0-9A-Fa-f]{0,4}:")
+_MAC_PART = re.compile(r"[:.-](?:(?<=:)[0-9A-Fa-f]{2}:|(?<=-)[0-9A-Fa-f]{2}-|(?<=\.)[0-9A-Fa-f]{4}\.)")
 _PROFILE = re.compile(
     r"(?:https?://)?(?:[a-z]{2,3}\.|www\.|m\.|mobile\.)?(?:linkedin\.com/(?:in|pub)/|facebook\.com/"
     r"|fb\.com/|instagram\.com/"
@@ -102,11 +106,11 @@ def find_network_addresses(chat: ChatText) -> Iterator[IdentifierSpan]:
     if "/" in text and "." in text:
         yield from _pages(chat)
     if chat.digits or "::" in text:
-        if text.count(".") >= 3:
+        if text.count(".") >= 3 and _IPV4_PART.search(text):
             yield from _hosts(_IPV4, text)
-        if text.count(":") >= 2:
+        if text.count(":") >= 2 and _IPV6_PART.search(text):
             yield from _hosts(_IPV6, text)
-        if text.count(":") >= 5 or text.count("-") >= 5 or text.count(".") >= 2:
+        if (text.count(":") >= 5 or text.count("-") >= 5 or text.count(".") >= 2) and _MAC_PART.search(text):
             for match in _MAC.finditer(text):
                 if match.group().strip("0:-.") and any(map(str.isdigit, match.group())):
                     yield IdentifierSpan("mac_address", *match.span())

@@ -25,6 +25,8 @@ _SUFFIXED = re.compile(
     rf"(?<![\w]){_W}(?:(?: |, |,? & |,? and | y | e | et | und | i )(?:(?:de|of|the|du|der|van|von)"
     rf" )?{_W}){{0,4}},? {_FORMS}(?![\w])"
 )
+_FORM = re.compile(rf" (?=[A-Z&ОЗ]|plc|e\.|mbH|s\.r|sp\.|and [SA]){_FORMS}(?![\w])")
+_RUSSIAN_FORMS = ("ОО", "АО", "ИП")
 _RUSSIAN = re.compile(
     r"(?:ООО|ОАО|ЗАО|ПАО|ИП|АО) ?[«\"][^»\"\n]{2,60}[»\"]|(?:ООО|ОАО|ЗАО|ПАО|ИП|АО) [А-ЯЁ][\w-]{1,30}(?:"
     r" [А-ЯЁ][\w-]{1,30}){0,2}"
@@ -46,7 +48,10 @@ _EMPLOYERS = LabelTable(
             (work|works|worked|working|employed|employee|intern|interned|interning|contractor|engineer|
             manager|developer|consultant|analyst|director|nurse|teacher|position|job|role|career) (at|for|
             by|with|of); (studied|study|studies|studying|student|professor|graduated|enrolled|degree) (at|
-            from|in); employer [name]; company name; companyname; company; organization; organisation;
+            from|in); (interviewed|interviewing|hired|fired|laid off) (with|at|by|from); formerly (of|
+            with|at);
+            used to work (for|at); demitiu (da|do); (despidieron|despedido) de; licenziato da;
+            employer [name]; company name; companyname; company; organization; organisation;
             my (company|employer|school|university)
             (arbeite|arbeitet|angestellt|tätig) (bei|für); arbeitgeber; firma; (travaille|employé|
             employée) (chez|à|pour); employeur; (entreprise|société); (trabajo|trabaja|empleado|
@@ -64,17 +69,44 @@ _AFTER = re.compile(
 )
 
 
+# Where somebody is treated, goes to school or keeps an account, told in a text of `my`, `she`, `patient`.
+_INSTITUTION = re.compile(
+    rf"(?<![\w])(?:at|to|from|by|in|of|with|near|an|am|im|à|au|en|al|del|all'|all’|no|na|bij|w) (?:the |l['’]|la |el |il |der |dem |het )?"
+    rf"((?:(?:St|Mt|Ft)\.? )?{_W}(?: (?:of |de |& )?{_W}){{0,3}} (?:Hospital|Clinic|Medical (?:Center|Centre|Group)|Elementary(?: School)?"
+    rf"|Middle School|High School|Primary School|Academy|Preschool|Daycare|Credit Union|Dental|Pediatrics|Family Practice|Health"
+    rf"|Urgent Care|Rehab|Hospice|Nursing Home|Community College|Klinikum|Krankenhaus|Gymnasium|Grundschule)(?![\w])"
+    rf"|(?:[Hh]ôpital|[Cc]linique|[Cc]ollège|[Ll]ycée|[Hh]ospital|[Cc]línica|[Cc]olegio|[Ii]nstituto|[Oo]spedale|[Ss]cuola"
+    rf"|[Ee]scola|[Ss]zpital|[Kk]linika) (?:de |du |des |di |da |del |de la |universitario |universitaire )?{_W}(?: {_W}){{0,2}})"
+)
+_INSTITUTION_WORDS = frozenset(
+    "hospital clinic medical elementary school academy preschool daycare union dental pediatrics practice health care rehab"
+    " hospice nursing college klinikum krankenhaus gymnasium grundschule hôpital clinique collège lycée clínica colegio"
+    " instituto ospedale scuola escola szpital klinika".split()
+)
+_PERSONAL = frozenset(
+    "calling dear hi hello i my me she he her his him patient mr mrs ms dr we our yo ich mein meine er sie je mon ma il elle"
+    " mi mio mia ella meu minha ele ela ik mijn mój moja min".split()
+)
+
+
 def find_organisations(chat: ChatText) -> Iterator[IdentifierSpan]:
     """Companies by legal form, employers and schools by context."""
     text = chat.text
-    if chat.has_any(_WORDS):
+    if chat.has_any(_WORDS) and _FORM.search(text):
         for match in _SUFFIXED.finditer(text):
             if text[match.start() - 1 : match.start()] not in (".", "_", "@", "/"):
                 yield IdentifierSpan("organisation", *match.span())
     if not text.isascii():
-        for pattern in (_RUSSIAN, _UNSPACED):
-            for match in pattern.finditer(text):
+        if any(form in text for form in _RUSSIAN_FORMS):
+            for match in _RUSSIAN.finditer(text):
                 yield IdentifierSpan("organisation", *match.span())
+        if chat.unspaced or chat.hangul:
+            for match in _UNSPACED.finditer(text):
+                yield IdentifierSpan("organisation", *match.span())
+    for match in _INSTITUTION.finditer(text) if chat.has_any(_INSTITUTION_WORDS) else ():
+        value = match.group(1)
+        if value.split(" ")[0].casefold() not in NOT_ALONE and chat.has_any(_PERSONAL):
+            yield IdentifierSpan("organisation", *match.span(1))
     for label in _EMPLOYERS.find(chat):
         match = _AFTER.match(text, label.end)
         if (

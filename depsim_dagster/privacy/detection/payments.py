@@ -105,7 +105,7 @@ def _wallets(chat: ChatText) -> Iterator[IdentifierSpan]:
             if any(map(str.isdigit, match.group()[3:])):
                 yield IdentifierSpan("crypto_wallet", *match.span())
     # Only a text with an unbroken word this long can hold one of the others.
-    if len(text) >= 25:
+    if chat.longest_word >= 25:
         near = None
         for match in _BITCOIN.finditer(text):
             if near is None:

@@ -156,7 +156,7 @@ _PLACEHOLDER = re.compile(
 def find_secrets(chat: ChatText) -> Iterator[IdentifierSpan]:
     """Keys, tokens, passwords, private keys, connection strings."""
     text = chat.text
-    if _LONG_WORD.search(text) and _PREFIXES.search(text):
+    if chat.longest_word >= 20 and _LONG_WORD.search(text) and _PREFIXES.search(text):
         for match in _VENDORS.finditer(text):
             if _is_drawn(match.group()):
                 yield IdentifierSpan("api_key", *match.span())

@@ -24,6 +24,7 @@ for _names in DIGIT_WORDS.values():
     for _digit, _name in enumerate(_names):
         _DIGIT_OF.setdefault(folded(_name), str(_digit))
 _DIGIT_OF |= {"oh": "0"}
+_ASCII_WORD = re.compile("[a-z]+")
 
 
 def digit_of(word: str) -> str:
@@ -33,7 +34,7 @@ def digit_of(word: str) -> str:
 
 def digits_for_words(text: str) -> str:
     """A text with `four one five` as `4 1 5`."""
-    if not any(character.isalpha() for character in text):
+    if text.isascii() and _DIGIT_OF.keys().isdisjoint(_ASCII_WORD.findall(text.lower())):
         return text
     return WORD.sub(lambda word: digit_of(word.group()) or word.group(), text)
 

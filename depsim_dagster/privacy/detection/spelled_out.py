@@ -23,22 +23,27 @@ _DOT = (
     r"|punto|punkt|ponto|punt|kropka|точка|nokta)\s{1,2}|_dot_|-dot-|\s{1,2}\.\s{0,2}|\.\s{1,2}(?=(?:com"
     r"|org|net|edu|de|co|io)\b)|\.)"
 )
+_ENDINGS = frozenset(
+    "com org net edu gov mil int info biz name io co me ai app dev tech online site us uk ca au nz ie de"
+    " fr es it pt br mx ar cl nl be ch at pl se no dk fi ru ua cz sk hu ro gr tr jp cn kr in pk bd id my"
+    " sg ph vn th za ng ke eg ma sa ae il ir eu test example ltd tv cc".split()
+)
+_TOP_LEVEL = "|".join(sorted(_ENDINGS))
 _EMAIL = re.compile(
     rf"(?<![\w.])([A-Za-z0-9][\w+-]{{0,40}}(?:(?:{_DOT}|\s(?:underscore|dash|hyphen|plus"
-    rf"|minus)\s)[\w+-]{{1,40}}){{0,3}}){_AT}([A-Za-z0-9][\w-]{{0,40}}(?:{_DOT}[A-Za-z][\w-]{{0,40}}){{0,3}}{_DOT}(?:[A-Za-z]{{2,12}}))(?![\w])",
+    rf"|minus)\s)[\w+-]{{1,40}}){{0,3}}){_AT}([A-Za-z0-9][\w-]{{0,40}}(?:{_DOT}[A-Za-z][\w-]{{0,40}}){{0,3}}{_DOT}(?:{_TOP_LEVEL}))(?![\w])",
     re.IGNORECASE,
 )
 _DOT_WORDS = frozenset("dot punto punkt ponto punt kropka точка nokta".split())
+_AT_WORDS = frozenset(
+    "at arroba ät kukac chiocciola klammeraffe małpa snabel snabela собака arobase apenstaartje".split()
+)
+_SPACED_AT = re.compile(r"@[\s\])}>]|[\s\[({<]@")
 _BRACKETED_AT = re.compile(r"[\[({<_-]\s?at\s?[\])}>_-]", re.IGNORECASE)
 _FRENCH_EMAIL = re.compile(
     r"(?<![\w.])[a-z0-9][\w-]{0,40}(?:(?: point | tiret |\.)[\w-]{1,40}){0,3} arobase"
     r" [a-z0-9][\w-]{0,40}(?: point [a-z][\w-]{0,20}){1,3}(?![\w])",
     re.IGNORECASE,
-)
-_ENDINGS = frozenset(
-    "com org net edu gov mil int info biz name io co me ai app dev tech online site us uk ca au nz ie de"
-    " fr es it pt br mx ar cl nl be ch at pl se no dk fi ru ua cz sk hu ro gr tr jp cn kr in pk bd id my"
-    " sg ph vn th za ng ke eg ma sa ae il ir eu test example ltd tv cc".split()
 )
 _NUMBER_WORDS: dict[str, str] = {}
 for _words in (
@@ -90,7 +95,8 @@ def find_spelled_out(chat: ChatText) -> Iterator[IdentifierSpan]:
     """Mail addresses in words, numbers in words, numbers in single figures."""
     text = chat.text
     if "@" in text or chat.has_any(_DOT_WORDS) or ("at" in chat.words and _BRACKETED_AT.search(text)):
-        for match in _EMAIL.finditer(text):
+        spaced = "(a)" in chat.lower or chat.has_any(_AT_WORDS) or _SPACED_AT.search(text)
+        for match in _EMAIL.finditer(text) if spaced else ():
             if _is_mailbox(match):
                 yield IdentifierSpan("email", *match.span())
     if "arobase" in chat.words:

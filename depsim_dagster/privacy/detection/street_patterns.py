@@ -137,7 +137,7 @@ _NUMBER_AFTER = (
     r"|[Aa]ppartamento|[Ii]nterno|[Ii]nt\.?|[Ss]cala|[Pp]iano|[Bb]loco|[Aa]ndar|[Ss]ala|[Cc]asa|[Ll]ote"
     r"|m\.|lok\.|кв\.|квартира|к\.|корп\.|стр\.|оф\.|bte|bât\.?|étage|[Ee]difício|[Ee]dif\.?|[Ll]ocal"
     r"|[Ii]nterior) ?\w{0,5}[º°ª]?(?: ?[A-Z]\b)?|,? ?\d{1,2}[º°ª] ?(?:[A-Z]{1,3}\b|[Ii]zq\w*"
-    r"|[Dd]cha\w*)?){0,3})"
+    r"|[Ii]zda|[Dd]cha\w*)?){0,3})"
 )
 ROMANCE = re.compile(
     rf"(?<![\w])(?:{STREET_FIRST}) (?:{_OF}){{0,3}}{W}(?: (?:{_OF}){{0,3}}{W}){{0,4}}(?:,? (?=\d)|,?"
@@ -177,6 +177,9 @@ PREPOSITION_STREET = re.compile(
     rf"(?<![\w])(?:Am|An der|An den|Auf der|Auf dem|Im|In der|In den|Zum|Zur|Hinter der|Hinter dem|Unter"
     rf" den|Unter der|Bei der|Beim|Vor dem|Op de|Aan de|Aan het) (?:{_T} ){{0,2}}{_T} \d{{1,4}}"
     rf" ?[a-z]?(?![\w%]),? \d{{4,5}} {TOWN}"
+)
+DUTCH_FIRST = re.compile(
+    rf"(?<![\w])(?:Laan|Plein|Kade|Dreef) (?:(?:van|der|de|den|het|ter|op) ){{0,2}}{W}(?: {W}){{0,2}} \d{{1,4}} ?[a-zA-Z]?(?![\w%]){_REST}"
 )
 GERMANIC_SMALL = re.compile(
     r"(?<![\w])[^\W\d_]{3,30}?(?:straße|strasse|str\.|weg|platz|gasse|allee|straat|laan|plein|gatan|vägen"

@@ -74,7 +74,13 @@ def _lines(text: str) -> Iterator[IdentifierSpan]:
 
 def _cells(text: str, start: int, end: int, delimiter: str) -> list[tuple[int, int]]:
     """The cells of a line, with regard to quotes; without the empty ends of a Markdown row."""
+    line = text[start:end]
     cells: list[tuple[int, int]] = []
+    if '"' not in line and "'" not in line:
+        for cell in line.split(delimiter, _MOST_COLUMNS):
+            cells.append((start, start + len(cell)))
+            start += len(cell) + 1
+        return _inner(text, cells) if delimiter == "|" else cells
     begin, quote = start, ""
     for place in range(start, end):
         character = text[place]
@@ -88,7 +94,11 @@ def _cells(text: str, start: int, end: int, delimiter: str) -> list[tuple[int, i
         if len(cells) >= _MOST_COLUMNS:
             break
     cells.append((begin, end))
-    if delimiter == "|" and len(cells) > 1:
+    return _inner(text, cells) if delimiter == "|" else cells
+
+
+def _inner(text: str, cells: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    if len(cells) > 1:
         cells = cells[not text[slice(*cells[0])].strip() :]
         cells = cells[: len(cells) - (not text[slice(*cells[-1])].strip())]
     return cells

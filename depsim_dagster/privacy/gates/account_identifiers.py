@@ -39,6 +39,9 @@ _TOKENS = tuple(
         rf"[\w.@+-]{{{SHORTEST},{LONGEST}}}",
         rf"[\w-]{{{SHORTEST},{LONGEST}}}",
         rf"\w{{{SHORTEST},{LONGEST}}}",
+        # Beside letters of a script that is written without blanks, or between the underscores of Markdown.
+        rf"[A-Za-z0-9_.@+-]{{{SHORTEST},{LONGEST}}}",
+        rf"[A-Za-z0-9-]{{{SHORTEST},{LONGEST}}}",
     )
 )
 _EDGES = ".,:;!?|~+-@*#=&/"
@@ -81,7 +84,10 @@ class AccountIdentifiers:
             if len(self._known) >= REMEMBERED:  # words repeat, so most of them are met again
                 self._known.clear()
             known = token.casefold() in self._names or any(
-                pseudonym(key, kind, token) in self._pseudonyms for key in self._keys for kind in KINDS
+                pseudonym(key, kind, written) in self._pseudonyms
+                for written in _spellings(token)
+                for key in self._keys
+                for kind in KINDS
             )
             self._known[token] = known
         return known
@@ -131,6 +137,12 @@ def count_account_identifiers(
 
 def _stands(value: str, text: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _spellings(token: str) -> set[str]:
+    """A token as it stands and in the cases in which systems write ids: people do not keep to them."""
+    capitals = {token.upper()} if any(character.isdigit() for character in token) else set()
+    return {token, token.lower(), *capitals}
 
 
 def _candidates(text: str) -> set[tuple[int, int]]:

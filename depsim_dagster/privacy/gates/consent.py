@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.config_sections import ConsentConfig
-from depsim_dagster.traffic.consent_ledger import read_ledger
+from depsim_dagster.traffic.consent_ledger import meant_id, meant_scope, read_ledger
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 from depsim_dagster.traffic.pseudonyms import pseudonym
 
@@ -110,10 +110,11 @@ def ledger_decisions(
     for batch in read_ledger(study, consent):
         for row in batch.to_pylist():
             raw = row["user_id"] or ""
-            named = users.intersection(pseudonym(key, "user", raw.strip()) for key in keys)
-            if not named or (row["scope"] and row["scope"] != consent.scope):
+            named = users.intersection(pseudonym(key, "user", meant_id(raw)) for key in keys)
+            if not named or (row["scope"] and meant_scope(row["scope"]) != meant_scope(consent.scope)):
                 continue
-            decision = None if row["damaged"] or raw != raw.strip() else _decision(row, latest)
+            misspelt = raw != meant_id(raw) or row["scope"] not in (None, "", consent.scope)
+            decision = None if row["damaged"] or misspelt else _decision(row, latest)
             for user in named:
                 known = found.setdefault(user, [])
                 if decision is None:

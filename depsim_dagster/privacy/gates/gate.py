@@ -40,6 +40,7 @@ from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
 CANARIES = "canaries"
+_CONSENT_COLUMNS = ("user_id", "sent_at", "consent_decided_at", "prefix_source")
 TEXT_ROWS = 1_000
 GATED_COLUMNS = (
     "turn_id",
@@ -154,13 +155,9 @@ def gated_frame(quarantined: Quarantined, lake: Lake, study: StudyConfig) -> pd.
     sampled = lake.read(SAMPLED_TRAFFIC, partition, columns=["turn_id", "conversation_id"]).to_pandas()
     start = pd.Timestamp(partition["week"], tz="UTC")
     pairs = pd.MultiIndex.from_frame(sampled[["turn_id", "conversation_id"]])
-    # A baseline has no time of its own: consent is asked for the time since when its decision stands.
-    own_time = frame["prefix_source"] == DEPLOYMENT_TRAFFIC
-    sent = frame["sent_at"].where(own_time, frame["consent_decided_at"])
-    turns = zip(frame["user_id"], sent, strict=True)
     return frame.assign(
         excluded_class=_excluded_classes(frame, study),
-        consent_holds=consent_holds(study, turns, as_of(study), frame["prefix_source"]),
+        consent_holds=_consent_of(frame, study),
         decided_before_now=frame["consent_decided_at"] <= pd.Timestamp.now("UTC"),
         in_week=(frame["sent_at"] >= start) & (frame["sent_at"] < start + pd.Timedelta(WEEK)),
         sampled=pd.MultiIndex.from_frame(frame[["turn_id", "conversation_id"]]).isin(pairs),
@@ -168,6 +165,15 @@ def gated_frame(quarantined: Quarantined, lake: Lake, study: StudyConfig) -> pd.
         funnel_adds_up=_funnel_adds_up(lake, partition, frame),
         account_identifiers_found=_account_identifiers(quarantined, lake, study),
     ).drop(columns=["sent_at"])
+
+
+def _consent_of(frame: pd.DataFrame, study: StudyConfig) -> list[bool]:
+    """Whether consent holds now for each of these turns."""
+    # A baseline has no time of its own: consent is asked for the time since when its decision stands.
+    own_time = frame["prefix_source"] == DEPLOYMENT_TRAFFIC
+    sent = frame["sent_at"].where(own_time, frame["consent_decided_at"])
+    turns = zip(frame["user_id"], sent, strict=True)
+    return consent_holds(study, turns, as_of(study), frame["prefix_source"])
 
 
 def _excluded_classes(frame: pd.DataFrame, study: StudyConfig) -> pd.Series:
@@ -235,6 +241,23 @@ def run_gate(suite: str, frame: pd.DataFrame) -> GateReport:
             f"{suite_file(suite)}: {len(definition['expectations'])} expectations, {len(findings)} results; restore the file"
         )
     return GateReport(suite, version, findings)
+
+
+def require_consent(study: StudyConfig, lake: Lake, week: str) -> None:
+    """Refuse published prefixes of people who have withdrawn since: they agreed to no further replay or grading.
+
+    Raises:
+        GateError: consent of a turn no longer holds, or the partition lacks a valid mark.
+        LakeError, TrafficError: the partition or a ledger cannot be read.
+    """
+    frame = lake.read(DEIDENTIFIED_PREFIXES, {"week": week}, columns=list(_CONSENT_COLUMNS)).to_pandas()
+    withdrawn = len(frame) - sum(_consent_of(frame, study))
+    if withdrawn:
+        raise GateError(
+            f"{partition_label(DEIDENTIFIED_PREFIXES.name, {'week': week})}: consent for {withdrawn} turn(s) no longer holds; "
+            f"materialise `{SAMPLED_TRAFFIC.name}` and `{DEIDENTIFIED_PREFIXES.name}` for this week again (the sensor "
+            "`honour_revocations` also removes what was kept of these people)"
+        )
 
 
 def run_gates(quarantined: Quarantined, frame: pd.DataFrame, canaries: Counts) -> list[GateReport]:

@@ -22,6 +22,7 @@ from depsim_dagster.privacy.surrogates.public_words import (
 )
 from depsim_dagster.privacy.surrogates.shapes import (
     WORD,
+    WORD_OR_NUMBER,
     Shape,
     folded,
     form_of,
@@ -56,7 +57,7 @@ def mailbox(type_: str, original: str, language: str | None) -> Template:
 def handles(type_: str, text: str, language: str | None, original: str = "") -> Template:
     """An account's name: its words and its numbers."""
     locale, pieces, position, kind = locale_of(language, ""), [], 0, "given"
-    for match in re.finditer(rf"{WORD.pattern}|\d+", text):
+    for match in WORD_OR_NUMBER.finditer(text):
         word = match.group()
         if word.isdecimal():
             slot = Slot(shape_of(word), f"{type_}:{canonical(type_, original or text)}:{match.start()}")
@@ -95,7 +96,7 @@ def host_name(host: str, language: str | None) -> Template:
 def _label(label: str, language: str | None) -> Template:
     """A part of a host's name, its words and its numbers."""
     pieces, position, locale = [], 0, locale_of(language, "")
-    for match in re.finditer(rf"{WORD.pattern}|\d+", label):
+    for match in WORD_OR_NUMBER.finditer(label):
         word = match.group()
         shape = shape_of(word) if word.isdecimal() else Shape("handle", "aaa", locale)
         slot = Slot(shape, f"host:{folded(word)}", written_like(word))
@@ -138,7 +139,7 @@ def page(type_: str, original: str, language: str | None) -> Template:
         name, colon, port = host.partition(":")
         kept = [*authority(name, language), colon + port]
     pieces, position = [], 0
-    for word in re.finditer(rf"{WORD.pattern}|\d+", rest):
+    for word in WORD_OR_NUMBER.finditer(rest):
         if folded(word.group()) in PATH_WORDS:
             continue
         pieces += [

@@ -1,6 +1,6 @@
 """Realistic surrogates: a personal detail becomes another one of the same kind and shape.
 
-`[NAME_1]` tells a model that it is looking at processed data, and a model that knows that it is tested behaves
+`[PERSON_1]` tells a model that it is looking at processed data, and a model that knows that it is tested behaves
 differently. A surrogate is drawn by a generator that gets the detail's shape and a seed, the keyed HMAC of
 (conversation, detail): the same detail, also in another writing, gets the same surrogate throughout a conversation, in
 every week, and another one elsewhere, and nothing maps it back. `tags` remain as a choice.
@@ -29,6 +29,7 @@ from depsim_dagster.privacy.surrogates.values import SurrogateValues
 Detect = Callable[[str, str | None], list[IdentifierSpan]]
 # Of these a conversation repeats the letters and digits alone.
 _SEPARATED = frozenset({"phone", "card", "iban", "national_id", "bank_account", "account_number"})
+_NOT_REPEATED = TITLES | PARTICLES | AMBIGUOUS_NAMES  # words of names
 _UNREPEATED = frozenset({FRAGMENT, "age"})
 FEWEST_DIGITS = 5  # of a number that is a detail wherever it stands
 SHORT_NAME = 3  # letters of a name that in small letters is likely something else
@@ -127,8 +128,10 @@ class Surrogates:
         return spans
 
     def _recognised(self, text: str) -> list[IdentifierSpan]:
-        repeated = self._known.find(text)
-        return union_of_spans(text, [self._detected(text), repeated]) if repeated else self._detected(text)
+        detected = self._detected(text)
+        places = {(start, end) for _, start, end in detected}
+        repeated = [span for span in self._known.find(text) if (span.start, span.end) not in places]
+        return union_of_spans(text, [detected, repeated]) if repeated else detected
 
     def _learn_name(self, value: str, words: list[str]) -> None:
         """Who gave a full name is called by the first or the last one later, in small letters or capitals too."""
@@ -139,7 +142,7 @@ class Surrogates:
             plain = folded(word)
             self._whole_names.setdefault(plain, canonical("person", value))
             # A Chinese or Korean family name is a syllable of anything.
-            if len(word) > 1 and plain not in TITLES | PARTICLES | AMBIGUOUS_NAMES:
+            if len(word) > 1 and plain not in _NOT_REPEATED:
                 self._known.add(word, "person", capital=_is_ordinary(word))
 
     # -------------------------------------------------------------------------------------------------------- replacing

@@ -28,6 +28,7 @@ from depsim_dagster.privacy.surrogates.slots import Slot, Template
 
 _GENDERED = frozenset(("ru_RU", "uk_UA", "bg_BG", "cs_CZ", "sk_SK", "pl_PL"))
 _FAMILY_FIRST = frozenset({"han", "hangul", "hiragana", "katakana"})
+_UNTELLING = TITLES | PARTICLES
 _PATRONYMIC = ("ович", "евич", "йович", "ична", "овна", "евна", "ївна", "івна")
 
 
@@ -77,7 +78,7 @@ def name_words(
     telling = [
         (start, end)
         for start, end in words
-        if folded(text[start:end]) not in TITLES | PARTICLES and not _is_elided(text, start, end)
+        if folded(text[start:end]) not in _UNTELLING and not _is_elided(text, start, end)
     ] or words
     if len(telling) == 1:
         start, end = telling[0]

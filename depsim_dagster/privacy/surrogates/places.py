@@ -18,6 +18,7 @@ from depsim_dagster.privacy.surrogates.public_words import (
 from depsim_dagster.privacy.surrogates.shapes import (
     UNSPACED,
     WORD,
+    WORD_OR_NUMBER,
     Shape,
     folded,
     form_of,
@@ -45,7 +46,7 @@ def address(type_: str, original: str, language: str | None) -> Template:
     place_from = text.find(",") if type_ == "street_address" else -1
     place_from = len(text) if place_from < 0 and type_ == "street_address" else place_from
     pieces, position = [], 0
-    for match in re.finditer(rf"{WORD.pattern}|\d+", text):
+    for match in WORD_OR_NUMBER.finditer(text):
         token = match.group()
         if token.lower() in _ORDINALS and text[match.start() - 1 : match.start()].isdecimal():
             continue

@@ -15,6 +15,7 @@ from depsim_dagster.privacy.surrogates.shapes import FOLDING, MARKS, UNSPACED, f
 
 _LETTER = r"[^\W\d_\u2e80-\u9fff\uac00-\ud7af]"  # of a script with spaces
 _RUN = re.compile(rf"{_LETTER}(?:{_LETTER}|[{MARKS}])*|\d+|[\u2e80-\u9fff\uac00-\ud7af]+")
+_ASCII_RUN = re.compile("[a-z]+|[0-9]+")
 SHORTEST = 2
 # Names in scripts without spaces have to be searched one by one; more of them than this in one conversation are a list.
 MOST_UNSPACED = 200
@@ -35,16 +36,20 @@ class KnownDetails:
     def add(self, value: str, type_: str, capital: bool = False) -> None:
         """Remember a value. `capital`: it is a detail only where it begins with a capital letter."""
         plain = folded(value).strip()
-        run = _RUN.search(plain)
-        if run is None or len(plain) < SHORTEST or plain in self._values:
+        if plain in self._values or len(plain) < SHORTEST:
+            return
+        run = (_ASCII_RUN if plain.isascii() else _RUN).search(plain)
+        if run is None:
             return
         self._values.add(plain)
         if script_of(plain) in UNSPACED:
             if len(self._unspaced) < MOST_UNSPACED:
                 self._unspaced[plain] = type_
             return
-        extents, extent = self._by_run.get(run.group(), {}), (len(plain), run.start())
-        if extent not in extents:
+        extents, extent = self._by_run.get(run.group()), (len(plain), run.start())
+        if extents is None:
+            extents = self._by_run[run.group()] = {extent: {}}
+        elif extent not in extents:
             extents = self._by_run[run.group()] = dict(sorted([*extents.items(), (extent, {})], reverse=True))
         extents[extent][plain] = (type_, capital)
 
@@ -64,11 +69,15 @@ class KnownDetails:
     def _words(
         self, plain: str, text: str, places: list[tuple[int, int]] | None
     ) -> Iterator[tuple[str, int, int]]:
-        if self._by_run.keys().isdisjoint(_RUN.findall(plain)):
+        pattern = _ASCII_RUN if plain.isascii() else _RUN
+        if self._by_run.keys().isdisjoint(pattern.findall(plain)):
             return
         free = 0
-        for run in _RUN.finditer(plain):
-            for (length, offset), values in self._by_run.get(run.group(), {}).items():
+        for run in pattern.finditer(plain):
+            extents = self._by_run.get(run.group())
+            if extents is None:
+                continue
+            for (length, offset), values in extents.items():
                 start = run.start() - offset
                 end = start + length
                 known = values.get(plain[start:end]) if start >= free else None

@@ -8,9 +8,10 @@ digit, an IBAN's country, the year or decade of a date, the scheme of a check di
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from depsim_dagster.privacy.detection.unicode_folding import fold
 
@@ -61,10 +62,10 @@ MARKS = (
     "\u0962\u0963\u0981-\u0983\u09bc-\u09cd\u0b82\u0bbe-\u0bcd\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
 )
 WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{MARKS}])*")
+WORD_OR_NUMBER = re.compile(rf"{WORD.pattern}|\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """`kind`: which generator; `form`: a character class for each character that it writes; `locale`: Faker's name of
     one; `variant`: a public property of the original (issuer, country, scheme of check digits, year)."""
 
@@ -81,6 +82,8 @@ def shape_of(original: str, kind: str = "characters", locale: str = "", variant:
 
 def form_of(original: str) -> str:
     """The character classes of a text: `Harriet 07` is `Aaaaaaa 00`."""
+    if original.isascii():
+        return _ASCII_NUMBER.sub(_number_class, original.translate(_ASCII_CLASSES))
     classes = []
     in_number = False
     for character in original:
@@ -93,8 +96,21 @@ def form_of(original: str) -> str:
     return "".join(classes)
 
 
+_ASCII_NUMBER = re.compile("[0-9]+")
+_ASCII_CLASSES = str.maketrans(
+    string.ascii_letters, "a" * len(string.ascii_lowercase) + "A" * len(string.ascii_uppercase)
+)
+
+
+def _number_class(number: re.Match[str]) -> str:
+    digits = number.group()
+    return ("z" if digits[0] == "0" else "1") + "0" * (len(digits) - 1)
+
+
 def script_of(text: str) -> str:
     """The script of a text's first letter: `latin` unless it is one of the others that have an alphabet here."""
+    if text.isascii():
+        return "latin"
     letter = next((character for character in text if character.isalpha()), "a")
     if letter < "\u0370":
         return "latin"
@@ -143,8 +159,17 @@ def visible(text: str) -> str:
     return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
 
+_UNCASED = "".join(sign for sign in map(chr, range(128)) if not sign.isalpha())
+
+
 def written_like(original: str) -> Callable[[str], str]:
     """How the surrogate of a word is to be written: lower case, capitals or neither; in the signs of the original."""
+    if original.isascii():
+        if original.islower():
+            return str.lower
+        if original.isupper() and sum(map(str.isalpha, original)) > 1:
+            return str.upper
+        return _titled if original.lstrip(_UNCASED)[:1].isupper() else str
     cased = [character for character in visible(original) if character.lower() != character.upper()]
     if cased and all(character.islower() for character in cased):
         change = str.lower

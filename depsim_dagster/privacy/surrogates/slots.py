@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from depsim_dagster.privacy.detection.spelled_digits import digits_for_words
 from depsim_dagster.privacy.surrogates.shapes import Shape, folded, shape_of, signs_of, visible
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """A part that is drawn. `shape` goes to the generator, `identity` into the keyed HMAC that seeds it (the same for
     every writing of one detail), and `write` puts the drawn value into the writing of the original."""
 
@@ -22,15 +22,21 @@ class Slot:
 
 Template = list["str | Slot"]
 _SPACED = frozenset({"person", "organisation", "place", "street_address", "password", "private_key", "url"})
+_ASCII_SIGNS = {ord(sign): None for sign in map(chr, range(128)) if not sign.isalnum()}
 
 
+@lru_cache(maxsize=1 << 10)  # asked several times of each detail
 def canonical(type_: str, original: str) -> str:
     """What tells a detail from others of its type, whatever its writing: letters and digits without case and accents;
     where spaces or signs matter, with them."""
     text = folded(original)
     if type_ in _SPACED:
         return " ".join(text.split())
-    compact = "".join(character for character in digits_for_words(text) if character.isalnum())
+    digits = digits_for_words(text)
+    if digits.isascii():
+        compact = digits.translate(_ASCII_SIGNS)
+    else:
+        compact = "".join(character for character in digits if character.isalnum())
     return compact or text
 
 

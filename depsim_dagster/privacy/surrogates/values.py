@@ -32,6 +32,7 @@ class SurrogateValues:
         # Spelling in an address or an account's name → the words of a name that it is made of, whole or their initials.
         self._aliases: dict[str, tuple[tuple[Slot, bool], ...]] = {}
         self._initials: dict[str, Slot] = {}
+        self._templates: dict[tuple[str, str], Template] = {}
         self._drawn: dict[tuple[Shape, str, int], str] = {}
         self._owners: dict[tuple[str, str], str] = {}
 
@@ -41,16 +42,14 @@ class SurrogateValues:
         if type_ == "person":
             return self._learn_name(value)
         parts = (
-            part.identity.partition(":")
-            for part in template_of(type_, value, self._language)
-            if isinstance(part, Slot)
+            part.identity.partition(":") for part in self._template(type_, value) if isinstance(part, Slot)
         )
         self._originals.update(word for kind, _, word in parts if kind in _NAMED and len(word) > 2)
         return []
 
     def of(self, type_: str, original: str) -> str:
         """The surrogate of an original in its writing."""
-        template = template_of(type_, original, self._language, self._roles)
+        template = self._template(type_, original)
         identity = canonical(type_, original)
         for attempt in range(ATTEMPTS):
             drawn = self.filled(template, attempt)
@@ -64,6 +63,14 @@ class SurrogateValues:
         return self._value(
             Slot(Shape("handle", "aaa", "en_US"), f"{type_}:{identity}"), 0
         )  # nothing to draw in it
+
+    def _template(self, type_: str, original: str) -> Template:
+        if type_ == "person":  # depends on what was learnt
+            return template_of(type_, original, self._language, self._roles)
+        template = self._templates.get((type_, original))
+        if template is None:
+            template = self._templates[type_, original] = template_of(type_, original, self._language)
+        return template
 
     def filled(self, template: Template, attempt: int = 0) -> str:
         """A template with its slots drawn."""
