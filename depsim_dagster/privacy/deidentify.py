@@ -107,7 +107,7 @@ def _detection(
 
     @cache  # a system prompt stands in thousands of conversations
     def detect(text: str, language: str | None) -> list[IdentifierSpan]:
-        spans = find_identifiers(text, None, language)
+        spans = find_identifiers(text, language)
         return union_of_spans(text, [spans, *further[text]]) if text in further else spans
 
     return detect

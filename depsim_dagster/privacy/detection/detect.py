@@ -10,8 +10,7 @@ here too, or one turn would stop its week.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from depsim_dagster.privacy.detection.addresses import find_addresses, find_towns
 from depsim_dagster.privacy.detection.asian_names import find_asian_names
@@ -21,7 +20,7 @@ from depsim_dagster.privacy.detection.identifier_spans import FRAGMENT, Identifi
 from depsim_dagster.privacy.detection.labelled_numbers import find_labelled_numbers
 from depsim_dagster.privacy.detection.names import find_names
 from depsim_dagster.privacy.detection.national_ids import find_national_ids
-from depsim_dagster.privacy.detection.network_addresses import UNSPACED, find_network_addresses
+from depsim_dagster.privacy.detection.network_addresses import find_network_addresses
 from depsim_dagster.privacy.detection.organisations import find_organisations
 from depsim_dagster.privacy.detection.payments import find_payments
 from depsim_dagster.privacy.detection.phones import find_phones
@@ -54,22 +53,15 @@ _TELLING = frozenset(
     "email phone national_id card iban bank_account passport driver_licence medical_record account_number"
     " street_address birth_date username".split()
 )
-_UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
-_BEFORE, _AFTER = rf"(?<![^\W{UNSPACED}])", rf"(?![^\W{UNSPACED}])"
 
 
-def find_identifiers(
-    text: str, known: Mapping[str, str] | None = None, language: str | None = None
-) -> list[IdentifierSpan]:
+def find_identifiers(text: str, language: str | None = None) -> list[IdentifierSpan]:
     """Non-overlapping spans of personal details, in the order of the text.
 
-    `known` maps details that were found elsewhere in the conversation to their types: they count wherever they stand
-    as whole words, without the context that gave them away. `language` is the text's, where it is known; it
-    only decides which countries' ways of writing numbers to expect.
+    `language` is the text's, where it is known; it only decides which countries' ways of writing numbers to expect. What
+    a conversation repeats is found elsewhere (privacy/surrogates/repeats.py).
     """
     candidates = _candidates(text, language)
-    if known:
-        candidates += _repeats(text, known)
     if not candidates:
         return []
     occupied = bytearray(len(text))
@@ -131,17 +123,3 @@ def _free(span: IdentifierSpan, text: str, occupied: bytearray) -> IdentifierSpa
         return span
     rest = any(character.isascii() and character.isalnum() for character in text[start:end])
     return IdentifierSpan(FRAGMENT, start, end) if rest else None
-
-
-def _repeats(text: str, known: Mapping[str, str]) -> Iterator[tuple[IdentifierSpan, int]]:
-    for value, type_ in known.items():
-        # An age is two figures: they would be found in every text.
-        if type_ != "age" and value in text:
-            if type_ == "person":
-                before = "" if _UNSPACED_LETTER.match(value[0]) else _BEFORE
-                after = "" if _UNSPACED_LETTER.match(value[-1]) else _AFTER
-            else:
-                # A number or an address is one also where it is glued to a word, not inside of a longer number.
-                before, after = r"(?<!\d)", r"(?!\d)"
-            for match in re.finditer(before + re.escape(value) + after, text):
-                yield IdentifierSpan(type_, *match.span()), len(FAMILIES) + 1

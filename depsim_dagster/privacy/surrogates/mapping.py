@@ -197,7 +197,7 @@ class Surrogates:
 
 
 def _embedded(text: str, language: str | None) -> list[IdentifierSpan]:
-    return find_identifiers(text, None, language)
+    return find_identifiers(text, language)
 
 
 def _is_common(value: str) -> bool:
