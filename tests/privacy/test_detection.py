@@ -173,3 +173,16 @@ def test_luhn(value, valid):
 )
 def test_iban(value, valid):
     assert is_iban(value) is valid
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EN 60601-1, section 4.2.3.6, figure 12.68",
+        "P(B) = 0.66 and 0.283 / 0.2725",
+        "def visit_Name(self, node: ast.Name) -> None:",
+        'docker run --rm -p 2190:80 -v "$PWD":/src nginx:1.27.1',
+    ],
+)
+def test_what_stands_in_documents_formulas_and_code_is_no_detail(text):
+    assert found(text) == []

@@ -178,3 +178,10 @@ def test_whatever_it_reports_the_replacing_detector_finds_too():
         published.append(surrogates.replace(text))
     counted = count_residuals(originals, published)
     assert [text for text, count in zip(originals, counted, strict=True) if count] == []
+
+
+def test_numbers_of_a_document_are_no_addresses():
+    text = "see section 4.2.3.6 and version: 10.2.3.4"
+    assert count_residuals([text], [text]) == [0]
+    text = "see section 203.0.113.77 or log in to 203.0.113.77"
+    assert count_residuals([text], [text]) == [1]

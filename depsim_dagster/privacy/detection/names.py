@@ -106,10 +106,13 @@ _PARTICLES_BEFORE = re.compile(
 )
 
 
+_VALUES_OF_CODE = frozenset(("none", "null", "true", "false", "nil", "nan"))
+
+
 def _is_no_name(lower: str, word: Word, certain: set[int], fields: set[int]) -> bool:
     """Whether _names_in would find nothing in a word that stands alone: a very common one that nothing announces."""
     start, _, _, lexeme, first, _ = word
-    if word.end - start == 1:
+    if word.end - start == 1 or word.key in _VALUES_OF_CODE:
         return True
     if lexeme.word < 11 or first >= 2 or start in certain or start in fields:
         return False

@@ -132,9 +132,18 @@ def _mailboxes(text: str) -> Iterator[IdentifierSpan]:
         at = text.find("@", at + 1)
 
 
+# Four numbers after one of these are a place in a document, or a version.
+_NUMBERED = re.compile(
+    r"(?:\b(?:section|sect?|§|figure|fig|table|chapter|clause|paragraph|annex|appendix|step|item|rule|article|release|version|ver"
+    r"|build|firmware|abschnitt|kapitel|sección|chapitre|sezione|versie)|§)[.:]?\s{0,2}$",
+    re.IGNORECASE,
+)
+
+
 def _hosts(pattern: re.Pattern[str], text: str) -> Iterator[IdentifierSpan]:
     for match in pattern.finditer(text):
-        if host(match.group()):
+        numbered = _NUMBERED.search(text, max(0, match.start() - 16), match.start())
+        if not numbered and host(match.group()):
             yield IdentifierSpan("ip_address", *match.span())
 
 

@@ -67,6 +67,7 @@ _DATE = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}/\d{1,2}/\d{2})(?:\D|$)"
     r"|\d{5}-\d{4}$|(?:19|20)\d\d/\d{1,2}$|(?:19|20)\d{2}\s?[-–]\s?(?:19|20)\d{2}$"
 )
+_QUOTIENT = re.compile(r"\d{1,2}\.\d+\s?/\s?\d{1,2}\.\d+")
 # What is written so is a telephone number whatever stands beside it.
 _FORMS = re.compile(
     r"(?:"
@@ -175,7 +176,7 @@ def _is_phone(chat: ChatText, start: int, end: int) -> bool:
         and digits in _COUNTING
     ):
         return False
-    if number.count("(") != number.count(")"):
+    if number.count("(") != number.count(")") or _QUOTIENT.fullmatch(number):
         return False
     if value.startswith("tel:") or number != value.removeprefix("tel:"):  # with an extension
         return 7 <= len(digits) <= 15

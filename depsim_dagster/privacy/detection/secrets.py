@@ -195,7 +195,8 @@ def find_secrets(chat: ChatText) -> Iterator[IdentifierSpan]:
                 yield IdentifierSpan("api_key", *match.span(1))
     named: list[int] = []
     for label in _SECRET_LABELS.find(chat):
-        yield from _assigned(text, label.kind, label.end)
+        if not _EXPANDED.search(text, max(0, label.start - 2), label.start):
+            yield from _assigned(text, label.kind, label.end)
         if label.kind == "password":
             named.append(label.end)
     for place in named[:_MOST_NAMED]:
@@ -209,6 +210,8 @@ def find_secrets(chat: ChatText) -> Iterator[IdentifierSpan]:
 
 
 _PASSWORD_KEYS = frozenset(("password", "pwd"))
+# `$PWD` and `${TOKEN}` stand for their values and are not given one.
+_EXPANDED = re.compile(r"\$\{?$")
 # Beside the word for it a password is known by its looks: `the old one was kX9#pLw2`.
 _MOST_NAMED = 20
 _DRAWN_WORD = re.compile(r"(?<![^\s\"'`(:=>|,])[A-Za-z0-9!@#$%^&*+=?~._-]{6,40}(?![^\s\"'`).,;:|<!?])")

@@ -134,7 +134,19 @@ def _is_left(type_: str, value: str, before: str, after: str) -> bool:
     summand = type_ == "phone" and not re.search(rf"(?<![0-9A-Za-z_.+]){plain}(?![0-9A-Za-z_])", before)
     beside = f"{_LETTERS}." if type_ == "ip_address" else _LETTERS
     end = f"(?![{_LETTERS}])" if value[-1].isalnum() else ""
-    return not summand and re.search(rf"(?<![{beside}]){plain}{end}", after) is not None
+    if summand:
+        return False
+    places = re.finditer(rf"(?<![{beside}]){plain}{end}", after)
+    # `section 4.2.3.6` and `version 10.2.3.4` are no addresses.
+    return any(
+        type_ != "ip_address" or not _NUMBERED.search(after[: place.start()][-16:]) for place in places
+    )
+
+
+_NUMBERED = re.compile(
+    r"(?i)(?:section|sect?|figure|fig|table|chapter|clause|paragraph|annex|appendix|step|item|rule|article|release|version"
+    r"|ver|build|firmware|abschnitt|kapitel|sección|chapitre|sezione|versie|§)[.:]?\s*$"
+)
 
 
 def _leading_words(candidate: str) -> Iterator[str]:
