@@ -346,9 +346,11 @@ def test_a_journal_that_cannot_be_written_ends_the_run(server, endpoint, journal
     assert server.requests < 10_000
 
 
+# A shell that starts the tests in the background has them ignore the interrupt, which a child would inherit.
 CHILD = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from depsim_dagster.replay.endpoints import Endpoint
 from depsim_dagster.replay.engine import ModelCall, complete_calls
 from depsim_dagster.replay.journal import Journal
