@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from depsim_dagster.privacy.detection.spelled_digits import spelled_like
 from depsim_dagster.privacy.surrogates import numbers
 from depsim_dagster.privacy.surrogates.shapes import Shape, form_of, laid_out, visible
 from depsim_dagster.privacy.surrogates.slots import Slot, Template, canonical, plain
+from depsim_dagster.privacy.surrogates.spelled_digits import spelled_like
 
 _CALLING_CODES = re.compile(r"1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3}")
 _HEX = re.compile(r"[0-9a-fA-F]+")

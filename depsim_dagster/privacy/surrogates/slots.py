@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from depsim_dagster.privacy.detection.spelled_digits import digits_for_words
 from depsim_dagster.privacy.surrogates.shapes import Shape, folded, shape_of, signs_of, visible
+from depsim_dagster.privacy.surrogates.spelled_digits import digits_for_words
 
 
 class Slot(NamedTuple):
