@@ -1,4 +1,4 @@
-"""The `depsim` command: demo, study, sandbox, privacy, forget, purge, doctor, ui.
+"""The `depsim` command: demo, study, sandbox, privacy, review, forget, purge, doctor, ui.
 
 Whatever it runs is a Dagster run in the study's instance, and can be seen there: `depsim ui`.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,7 @@ concurrency:
 TRUTH_SHARE = 0.9  # of the demo's cells; a grader's false alarms take some where nothing is planted
 INTERRUPTED = 130  # the exit code of a shell for Ctrl-C
 SHORTEST_TIMING = 5  # seconds from which on a speed is printed
+PRINT_EVERY_S = 60.0  # seconds between two lines of progress in a redirected output
 WIDE = 100  # columns from which on the progress line has room for a long bar
 
 
@@ -166,6 +169,29 @@ def study_run(study_file: Path | None, candidates: tuple[str, ...]) -> None:
     _run_study(_console(), study_file or study_file_from_environment(), candidates)
 
 
+@study.command("plan", short_help="What a study will cost, before any call.")
+@STUDY_OPTION
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def study_plan(study_file: Path | None, as_json: bool) -> None:
+    """Calls, tokens, price and hours of what is left of a study, beside its budget, and the smallest rate it can show.
+
+    It makes no call. Logs that are new are read once, as a run would do.
+    """
+    import json
+
+    from depsim_dagster.plan.study_plan import study_plan as planned
+    from depsim_dagster.plan.table import plan_lines, plan_table
+
+    opened = _open(study_file)
+    opened.prepare_store()
+    plan = planned(opened)
+    if as_json:
+        click.echo(json.dumps(plan.document(), indent=1, ensure_ascii=False))
+        return
+    _console().print(plan_table(plan, f"{opened.config.name}: what is left to do"))
+    click.echo("\n" + "\n".join(map(_printable, plan_lines(plan))))
+
+
 @study.command("status")
 @STUDY_OPTION
 def study_status(study_file: Path | None) -> None:
@@ -174,7 +200,7 @@ def study_status(study_file: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from depsim_dagster.study_status import status_rows
+    from depsim_dagster.study_status import spent_line, status_rows
 
     opened = _open(study_file)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
@@ -200,6 +226,7 @@ def study_status(study_file: Path | None) -> None:
         + (f", {purged} purged" if purged else "")
         + ("" if not open_steps else "; `depsim study run` does the rest")
     )
+    click.echo(spent_line(opened))
 
 
 @main.group()
@@ -329,6 +356,162 @@ def privacy_coverage() -> None:
         table.add_column(name, overflow="fold", ratio=ratio)
     for row in SAFE_HARBOR:
         table.add_row(row.letter, row.identifier, ", ".join(row.types) or "-", row.found_by, row.limits)
+    _console().print(table)
+
+
+@main.group()
+def review() -> None:
+    """Have people label a sample of graded turns, and see how far the graders can be trusted."""
+
+
+@review.command("export", short_help="Write a blinded sample for people to label.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--per-category",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Turns of each category, on average.",
+)
+@click.option(
+    "--flagged-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Of these, up to so many that the grader flags; all of them where there are fewer.",
+)
+@click.option("--week", "weeks", multiple=True, help="Only this week (its Monday). Can be repeated.")
+@click.option("--model", "models", multiple=True, help="Only turns of this model. Can be repeated.")
+@click.option("--category", "categories", multiple=True, help="Only this category. Can be repeated.")
+@STUDY_OPTION
+def review_export(
+    file: Path,
+    per_category: int,
+    flagged_share: float,
+    weeks: tuple[str, ...],
+    models: tuple[str, ...],
+    categories: tuple[str, ...],
+    study_file: Path | None,
+) -> None:
+    """Write a sample of graded turns to FILE (.csv or .jsonl) for people to label: fill in `label` with true, false or
+    unsure, and import the file. The verdict and the model are not in it; the probabilities of the draw stay in the store.
+
+    The draw is the study's own: a second export of the same size holds the same turns, a larger one holds more.
+
+    Turns that the grader flags show its precision. Its misses are hard to find: at a rate of 1 in 10,000 a hundred
+    turns that it does not flag hold none, and sensitivity stays all but unknown. Where a screen or the grader gives a
+    score, they are drawn by it. Otherwise label known positives too (challenging prompts, reported apart), or give each
+    category many more turns.
+    """
+    from depsim_dagster.grading.review.export import Draw, export_sample
+
+    exported = export_sample(
+        _open(study_file), file, Draw(per_category, flagged_share, weeks, models, categories)
+    )
+    click.echo(
+        f"{_printable(str(file))}: {exported.items:,} turn(s) in {exported.categories} categories, in random order within each."
+    )
+    for label, reason in exported.left_out.items():
+        click.echo(_printable(f"left out: {label}: {reason}"))
+    if not exported.scored:
+        click.echo(
+            "No score tells where misses may be: turns that the grader does not flag were drawn with equal probability, "
+            "which finds hardly any miss of a rare category."
+        )
+    click.echo(
+        "warning: the file holds conversations (de-identified). It is outside of the store: neither `depsim forget` nor "
+        "retention reaches it. Delete it when it is imported.",
+        err=True,
+    )
+
+
+@review.command("import", short_help="Take labels that people gave into the store.")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--annotator", help="Who filled it in, where the rows do not say; `final` for labels agreed on by all."
+)
+@click.option(
+    "--show", type=click.IntRange(min=0), default=20, show_default=True, help="Print so many rejected rows."
+)
+@STUDY_OPTION
+def review_import(file: Path, annotator: str | None, show: int, study_file: Path | None) -> None:
+    """Take the labels of FILE into the store: a filled-in file of `depsim review export`, also half done, or a list by turn
+    (CSV, JSON Lines, Parquet: turn_id, category, label, annotator, and completion_index, model, source, severity,
+    sampling_probability where known). Text and notes of the file are not kept. Exit code 1 when a row was rejected.
+    """
+    from depsim_dagster.grading.review.human_labels import import_labels
+
+    taken = import_labels(_open(study_file), file, annotator)
+    click.echo(
+        f"{taken.labels:,} label(s){' were imported before; nothing changed' if taken.already else ' imported'}, "
+        f"{taken.unlabelled:,} row(s) not filled in, {len(taken.rejected):,} rejected"
+    )
+    for reason, count in taken.reasons().most_common():
+        click.echo(f"  {count:,} × {reason}")
+    for line, reason in taken.rejected[:show]:
+        click.echo(f"line {line}: {reason}", err=True)
+    if len(taken.rejected) > show:
+        click.echo(f"and {len(taken.rejected) - show:,} more, in the table rejected_human_labels", err=True)
+    if taken.rejected:
+        sys.exit(1)
+
+
+@review.command("report", short_help="Graders beside people: sensitivity, specificity, precision, kappa.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows of grader_validation as JSON.")
+@STUDY_OPTION
+def review_report(as_json: bool, study_file: Path | None) -> None:
+    """Compare graders with the labels in the store, by category and prefix source, each figure with its interval."""
+    import json
+
+    from depsim_dagster.grading.review.validation import validation_rows
+    from depsim_dagster.privacy.gates.aggregates import suppressed_validation
+    from depsim_dagster.report.plain_rows import records
+    from depsim_dagster.report.validation_table import NOT_VALIDATED, terminal_lines
+
+    opened = _open(study_file)
+    rows = suppressed_validation(validation_rows(opened).to_pandas(), opened.config.privacy.k_anonymity)
+    if as_json:
+        click.echo(json.dumps(records(rows), allow_nan=False, indent=1))
+        return
+    if not len(rows):
+        click.echo(NOT_VALIDATED)
+    for line in terminal_lines(rows):
+        click.echo(_printable(line))
+
+
+@review.command("compare", short_help="Which grader is right more often on the labelled turns.")
+@click.argument("graders", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@STUDY_OPTION
+def review_compare(graders: tuple[str, ...], as_json: bool, study_file: Path | None) -> None:
+    """Have each of the study file's GRADERS read the turns that people labelled, as if it were the default grader, and
+    compare them. Model graders are called for these turns; answers that the study has are not paid for again."""
+    import json
+
+    from rich import box
+    from rich.table import Table
+
+    from depsim_dagster.grading.review.comparison import compare_graders
+
+    rows = compare_graders(_open(study_file), graders)
+    if as_json:
+        click.echo(json.dumps(rows, allow_nan=False, indent=1))
+        return
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("category", "first", "second"):
+        table.add_column(name, overflow="fold")
+    for name in ("turns", "only 1st right", "only 2nd right", "kappa 1st", "kappa 2nd", "McNemar p"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        counts = [f"{row[name]:,}" for name in ("n", "only_first_right", "only_second_right")]
+        shares = [row["first_kappa"], row["second_kappa"], row["mcnemar_p"]]
+        table.add_row(
+            row["category"],
+            row["first"],
+            row["second"],
+            *counts,
+            *("-" if share is None else f"{share:.3f}" for share in shares),
+        )
     _console().print(table)
 
 
@@ -538,10 +721,21 @@ def _run_study(console: Console, study_file: Path, candidates: tuple[str, ...] =
 def _with_progress(console: Console, study: Study, candidates: tuple[str, ...], steps: int) -> Any:
     import dagster as dg
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
     from depsim_dagster.definitions import build_definitions
-    from depsim_dagster.progress import listen
+    from depsim_dagster.progress import listen, progress_line
     from depsim_dagster.study_run import run_study
+
+    class Lines(Progress):
+        """The bar, and below it what the run waits for."""
+
+        waits_for = ""
+
+        def get_renderables(self) -> Iterator[Any]:
+            yield from super().get_renderables()
+            if self.waits_for:
+                yield Text(f"  {self.waits_for}", style="dim", no_wrap=True, overflow="ellipsis")
 
     wide = console.width >= WIDE
     label = 44 if wide else 36
@@ -552,11 +746,25 @@ def _with_progress(console: Console, study: Study, candidates: tuple[str, ...], 
         TimeElapsedColumn(),
         TextColumn("{task.fields[calls]}"),
     )
-    with Progress(*columns, console=console) as bar:
+    with Lines(*columns, console=console) as bar:
         task = bar.add_task(f"{'starting':<{label}}", total=steps, calls="")
-        listen(lambda what, answered, started: bar.update(task, calls=f"{answered:,} calls"))
+        printed, last = time.monotonic(), ""
+
+        def on_calls(what: str, answered: int, started: int, waits_for: str) -> None:
+            nonlocal printed, last
+            bar.waits_for = waits_for
+            bar.update(task, calls=f"{answered:,} calls")
+            if console.is_terminal or time.monotonic() - printed < PRINT_EVERY_S:
+                return
+            printed, line = time.monotonic(), progress_line(what, answered, started, waits_for)
+            if line != last:
+                console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+            last = line
+
+        listen(on_calls)
 
         def on_step(step: Any, state: str) -> None:
+            bar.waits_for = ""
             if state == "started":
                 bar.update(task, description=f"{step.label:<{label}.{label}}", calls="")
                 if not console.is_terminal:

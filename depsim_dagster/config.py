@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError, model_val
 
 from depsim_dagster.config_sections import (
     WEEK,
+    BudgetConfig,
     DeidentificationConfig,
     DeploymentConfig,
     EndpointConfig,
@@ -43,6 +44,7 @@ __all__ = [
     "EndpointConfig",
     "GraderConfig",
     "RecordedAnswers",
+    "ReplayConfig",
     "StudyConfig",
     "load_study",
     "study_file_from_environment",
@@ -66,6 +68,11 @@ class StudyConfig(Section):
     name: Name
     seed: int = Field(0, ge=0)
     store: Text = "store"
+    journal: Text | None = Field(
+        None,
+        description="folder of the models' answers, to share them between studies, and with it the budget: what counts as "
+        "spent is what the folder holds; in the store when absent",
+    )
     traffic: TrafficConfig
     sampling: SamplingConfig = SamplingConfig()
     weeks: WeeksConfig
@@ -77,12 +84,15 @@ class StudyConfig(Section):
     privacy: PrivacyConfig = PrivacyConfig()
     grading: GradingConfig
     estimation: EstimationConfig = EstimationConfig()
+    budget: BudgetConfig = BudgetConfig()
 
     _file: Path = PrivateAttr(default=Path(DEFAULT_STUDY_FILE))
 
     @model_validator(mode="after")
     def _references_exist(self) -> StudyConfig:
-        problems = _reference_problems(self.deployments, self.endpoints, self.grading, self.deidentification)
+        problems = _reference_problems(
+            self.deployments, self.endpoints, self.grading, self.deidentification, self.budget
+        )
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -256,6 +266,7 @@ def _reference_problems(
     endpoints: Mapping[str, EndpointConfig] | None,
     grading: GradingConfig | None,
     deidentification: DeidentificationConfig | None,
+    budget: BudgetConfig | None,
 ) -> list[str]:
     """What is named and is not there. None stands for a section that could not be read."""
     problems = []
@@ -274,6 +285,11 @@ def _reference_problems(
     for deployment in deployments:
         where = f"deployments.{deployment.model}"
         check(f"{where}.endpoint", deployment.endpoint, endpoints)
+        served_by = (endpoints or {}).get(deployment.endpoint)
+        if served_by is not None and served_by.api == "decisions":
+            problems.append(
+                f"{where}.endpoint: `{deployment.endpoint}` speaks the Decisions API, which writes no turn"
+            )
         check(f"{where}.predecessor", deployment.predecessor, known)
         before = known.get(deployment.predecessor or "")
         # This also refuses a deployment that is its own predecessor, and every longer cycle.
@@ -284,10 +300,42 @@ def _reference_problems(
             )
     if grading is not None:
         for name, grader in grading.graders.items():
-            check(f"grading.graders.{name}.endpoint", grader.endpoint, endpoints)
+            where = f"grading.graders.{name}"
+            check(f"{where}.endpoint", grader.endpoint, endpoints)
+            named = (endpoints or {}).get(grader.endpoint or "")
+            if named is not None and named.api == "decisions" and grader.max_tokens is not None:
+                problems.append(
+                    f"{where}.max_tokens: the Decisions API writes no text that could have a limit"
+                )
+            for member in grader.members:
+                check(f"{where}.members", member, grading.graders)
+            if grader.screen is not None:
+                check(f"{where}.screen.grader", grader.screen.grader, grading.graders)
+            below = [*grader.members, *([grader.screen.grader] if grader.screen is not None else [])]
+            for other in below:
+                named = grading.graders.get(other)
+                if named is not None and (
+                    other == name or named.kind == "ensemble" or named.screen is not None
+                ):
+                    problems.append(
+                        f"{where}: `{other}` must be a grader without members and screen of its own"
+                    )
         check("grading.default_grader", grading.default_grader, grading.graders)
     for place, detector in enumerate(deidentification.detectors if deidentification is not None else ()):
         check(f"deidentification.detectors.{place}.endpoint", detector.endpoint, endpoints)
+    if budget is not None and budget.money is not None:
+        asked = {deployment.served_model for deployment in deployments}
+        for part in (
+            *(grading.graders.values() if grading is not None else ()),
+            *(deidentification.detectors if deidentification is not None else ()),
+        ):
+            if part.endpoint is not None and part.model is not None:
+                asked.add(part.model)
+        if unpriced := sorted(asked - set(budget.prices)):
+            problems.append(
+                f"budget.prices: no price for {', '.join(f'`{model}`' for model in unpriced)}, and budget.money is set; "
+                "give a price (0 for one that costs nothing), or take budget.money out"
+            )
     return problems
 
 
@@ -305,4 +353,5 @@ def _readable_reference_problems(raw: Mapping[Any, Any]) -> list[str]:
         section("endpoints", Endpoints),
         section("grading", GradingConfig),
         section("deidentification", DeidentificationConfig),
+        section("budget", BudgetConfig),
     )

@@ -320,18 +320,61 @@ class WindowsConfig(Section):
     observation_weeks: int = Field(2, ge=1, description="full weeks after a release that are observed")
 
 
+class LimitsConfig(Section):
+    """What the provider allows this account: the engine keeps to it, and `depsim study plan` counts hours with it."""
+
+    requests_per_minute: int | None = Field(None, ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1)
+
+
+class BatchConfig(Section):
+    """Calls go in files through the provider's Files and Batches (cheaper, within hours) instead of one by one."""
+
+    requests_per_file: int = Field(50_000, ge=1, le=100_000)
+    megabytes_per_file: float = Field(100.0, gt=0, le=500)
+    files_in_flight: int = Field(4, ge=1, description="batches that may be open at the provider at a time")
+    poll_seconds: float = Field(30.0, gt=0)
+    completion_window: Text = "24h"
+    delete_files: bool = Field(
+        True,
+        description="delete input and result files at the provider once their answers are in the journal",
+    )
+
+
 class EndpointConfig(Section):
     """`openai`: any OpenAI-compatible server. `sandbox` and `recorded` are served on loopback while a run lasts."""
 
     kind: Literal["openai", "sandbox", "recorded"] = "openai"
+    api: Literal["chat", "responses", "decisions"] = Field(
+        "chat", description="Chat Completions, Responses, or (graders only) Decisions"
+    )
     base_url: Text | None = None
     api_key_env: EnvironmentKey | None = Field(None, description="environment variable that holds the key")
     world: Text | None = Field(None, description="for kind sandbox: the world file")
     recorded: RecordedAnswers | None = Field(None, description="for kind recorded")
-    max_in_flight: int = Field(64, ge=1, le=1000)
-    request_timeout_s: float = Field(60.0, gt=0)
+    max_in_flight: int = Field(
+        64,
+        ge=1,
+        le=4096,
+        description="requests at a time, over all processes of this store; fewer while it is busy",
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="processes that make the calls; more than one for more cores"
+    )
+    limits: LimitsConfig = LimitsConfig()
+    request_timeout_s: float = Field(60.0, gt=0, description="for one attempt")
+    total_timeout_s: float = Field(900.0, gt=0, description="for one call, over all its attempts")
     max_attempts: int = Field(6, ge=1)
     max_tokens_param: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"
+    seed: bool = Field(True, description="send a seed (the Responses API takes none)")
+    structured_output: Literal["json_schema", "json_object", "none"] = Field(
+        "json_schema",
+        description="what the server can hold an answer to; a grader's verdict is parsed without",
+    )
+    batch: BatchConfig | None = None
+    tokenizer: Text | None = Field(
+        None, description="tokenizer.json to count tokens with in `depsim study plan`; estimated without"
+    )
 
     @property
     def embedded(self) -> bool:
@@ -342,6 +385,14 @@ class EndpointConfig(Section):
         self._only_keys_of(
             "kind", {"openai": ("base_url",), "sandbox": ("world",), "recorded": ("recorded",)}
         )
+        unused = {"chat": (), "responses": ("max_tokens_param", "seed")}.get(
+            self.api, ("max_tokens_param", "seed", "structured_output")
+        )
+        for key in unused:
+            if key in self.model_fields_set:
+                raise ValueError(f"api `{self.api}` has no key `{key}`; remove it")
+        if self.api == "decisions" and self.batch is not None:
+            raise ValueError("`batch` belongs to api `chat` and `responses`; providers batch no decisions")
         if self.base_url is not None:
             parts = urlsplit(self.base_url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -355,9 +406,16 @@ class EndpointConfig(Section):
         return self
 
 
+Parameters = Annotated[
+    dict[Text, Any], Field(description="further keys of the request, such as reasoning_effort")
+]
+
+
 class ReplayConfig(Section):
-    temperature: float = Field(1.0, ge=0, le=2)
+    temperature: float | None = Field(1.0, ge=0, le=2, description="null sends none")
+    top_p: float | None = Field(None, gt=0, le=1)
     max_tokens: int | None = Field(1024, ge=1)
+    parameters: Parameters = {}
     completions_per_prefix: int = Field(1, ge=1, le=32)
     system_prompt: str | None = Field(None, description="replaces the system prompt of the log when given")
 
@@ -427,10 +485,25 @@ class PrivacyConfig(Section):
     overrides: Annotated[tuple[GateOverride, ...], Field(strict=False)] = ()
 
 
-class GraderConfig(Section):
-    """How a category is labelled: by a model (`llm`) or by a deterministic rule (`regex`, `python`, `recorded`)."""
+class ScreenConfig(Section):
+    """A cascade: a cheap grader reads every turn, the grader itself a probability sample of them by the screen's score.
+    Every label keeps its probability, so that rates stay unbiased."""
 
-    kind: Literal["llm", "regex", "python", "recorded"]
+    grader: Name = Field(description="the cheap grader, one of `graders`")
+    share: float = Field(0.25, gt=0, le=1, description="of the turns that the full grader reads, on average")
+    floor: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="lowest probability of a turn, as a part of `share`: what the screen misses",
+    )
+
+
+class GraderConfig(Section):
+    """How a category is labelled: by a model (`llm`), by a deterministic rule (`regex`, `python`, `recorded`), or by the
+    vote of several graders (`ensemble`)."""
+
+    kind: Literal["llm", "regex", "python", "recorded", "ensemble"]
     endpoint: Name | None = None
     model: Text | None = None
     pattern: Text | None = Field(
@@ -441,6 +514,23 @@ class GraderConfig(Section):
     )
     recorded: RecordedAnswers | None = Field(None, description="for kind recorded")
     label: Text | None = Field(None, description="for kind recorded: the label column; 1 means flagged")
+    members: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
+        (), description="for kind ensemble: at least two of `graders`"
+    )
+    rule: Literal["majority", "mean"] = Field(
+        "majority",
+        description="for kind ensemble: most members flag, or their mean score reaches `threshold`",
+    )
+    categories_per_call: Literal["all", "one"] = Field(
+        "all", description="for kind llm: one call for all categories of a turn, or one call for each"
+    )
+    verdict: Literal["flag", "probability"] = Field(
+        "flag", description="for kind llm: true or false, or a probability that `threshold` turns into a flag"
+    )
+    threshold: float = Field(0.5, gt=0, lt=1, description="score from which a category is flagged")
+    max_tokens: int | None = Field(None, ge=1, description="for kind llm: limit of the verdict's length")
+    parameters: Parameters = {}
+    screen: ScreenConfig | None = Field(None, description="turns the cascade on")
 
     @model_validator(mode="after")
     def _keys_of_kind(self) -> GraderConfig:
@@ -451,15 +541,56 @@ class GraderConfig(Section):
                 "regex": ("pattern",),
                 "python": ("function",),
                 "recorded": ("recorded", "label"),
+                "ensemble": ("members",),
             },
         )
+        optional = {
+            "llm": ("categories_per_call", "verdict", "threshold", "max_tokens", "parameters"),
+            "ensemble": ("rule", "threshold"),
+            "python": ("threshold",),
+        }
+        for key in sorted({key for keys in optional.values() for key in keys} & self.model_fields_set):
+            if key not in optional.get(self.kind, ()):
+                owners = " and ".join(f"`{kind}`" for kind, keys in optional.items() if key in keys)
+                raise ValueError(f"kind `{self.kind}` has no key `{key}`; it belongs to kind {owners}")
+        if self.kind == "ensemble" and len(set(self.members)) < 2:
+            raise ValueError("an ensemble needs at least two different `members`")
         return self
 
 
 class GradingConfig(Section):
-    taxonomy: Text = Field("default", description="`default` (METHOD.md) or the path of a taxonomy file")
+    taxonomy: Text = Field(
+        "default", description="`default` (METHOD.md), `coding_agent`, or the path of a taxonomy file"
+    )
     graders: dict[Name, GraderConfig] = Field(min_length=1)
     default_grader: Name | None = Field(None, description="grades every category that names none")
+    human_labels: Text | None = Field(
+        None,
+        description="file or glob with labels that people gave (CSV, JSONL, Parquet), to validate graders by",
+    )
+
+
+class PriceConfig(Section):
+    """What a model's calls cost, in the budget's currency."""
+
+    input_per_million: float = Field(0.0, ge=0)
+    output_per_million: float = Field(0.0, ge=0)
+    per_call: float = Field(0.0, ge=0)
+    batch_factor: float = Field(0.5, ge=0, le=1, description="price in batch mode, as a part of this one")
+
+
+class BudgetConfig(Section):
+    """What the study may spend in all; a run stops before the call that would exceed it, and goes on when it is raised."""
+
+    calls: int | None = Field(None, ge=0)
+    tokens: int | None = Field(None, ge=0, description="prompt and completion tokens together")
+    money: float | None = Field(None, ge=0)
+    currency: Text = "USD"
+    prices: dict[Text, PriceConfig] = Field({}, description="model name at its endpoint → price")
+
+    @property
+    def limited(self) -> bool:
+        return any(limit is not None for limit in (self.calls, self.tokens, self.money))
 
 
 class EstimationConfig(Section):

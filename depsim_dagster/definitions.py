@@ -12,6 +12,7 @@
     registry    baseline_calibration                      candidate       what other prefix sources would have forecast
     registry    calibration_summary                                       their error beside its noise floor
     marts       taxonomy_coverage, directional_accuracy, rate_calibration, baseline_comparison (dbt)
+    grading     grader_validation                                         graders beside people, where people labelled
     report      warehouse, study_report
 
 The study comes from the file named in DEPSIM_STUDY, or study.yaml in the working folder, or demo/study.yaml.
@@ -31,6 +32,7 @@ from depsim_dagster.config import (
 )
 from depsim_dagster.estimation.assets import estimation_assets
 from depsim_dagster.grading.assets import grading_assets
+from depsim_dagster.grading.review.assets import validation_assets
 from depsim_dagster.jobs import forget_revoked_job, partition_jobs, purge_job, study_job
 from depsim_dagster.marts.assets import marts_assets
 from depsim_dagster.partitions import study_partitions
@@ -64,6 +66,7 @@ def build_definitions(config: StudyConfig, study_file: Path) -> dg.Definitions:
             *estimation_assets(partitions),
             *registry_assets(partitions),
             marts_assets,
+            *validation_assets(),
             *report_assets(),
         ],
         jobs=[*jobs, study_job(lambda: build_definitions(config, study_file)), purge, forget_revoked],

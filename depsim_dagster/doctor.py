@@ -54,6 +54,10 @@ def checks(study_file: Path) -> Iterator[Check]:
     for name in study.models_by_endpoint():
         yield _check(f"endpoint {name}", lambda name=name: _endpoint(study, name))  # type: ignore[misc]
     yield _check(f"store {study.lake.root}", lambda: _store(study))
+    if study.config.grading.human_labels is not None:
+        yield _check("human labels", lambda: _human_labels(study))
+    if study.config.budget.limited:
+        yield _check("budget", lambda: _budget(study))
     yield _check("dbt project", _dbt)
 
 
@@ -205,7 +209,14 @@ def _few(names: Iterable[str]) -> str:
 
 def _endpoint(study: Study, name: str) -> str:
     study.check_endpoints([name])
-    return f"{study.endpoint(name).address} serves {', '.join(study.models_by_endpoint()[name])}"
+    endpoint = study.endpoint(name)
+    serves = f"{endpoint.address} serves {', '.join(study.models_by_endpoint()[name])}"
+    if endpoint.batch is None:
+        return serves
+    from depsim_dagster.replay.batch.provider import check_batches
+
+    check_batches(endpoint)
+    return f"{serves}, and takes batches"
 
 
 def _store(study: Study) -> str:
@@ -220,6 +231,23 @@ def _store(study: Study) -> str:
             f"{root}: cannot be written ({error.strerror}); correct `store` or its permissions"
         ) from None
     return "writable"
+
+
+def _human_labels(study: Study) -> str:
+    from depsim_dagster.grading.review.human_labels import configured_files
+
+    return f"{len(configured_files(study))} file(s) for the validation of graders"
+
+
+def _budget(study: Study) -> str:
+    from depsim_dagster.study_status import spent_line, unpriced_models
+
+    unpriced = unpriced_models(study) if study.config.budget.money is not None else []
+    return spent_line(study) + (
+        f"\nwarning: no price is known of {', '.join(unpriced)}, whose answers are in the journal and cost nothing here"
+        if unpriced
+        else ""
+    )
 
 
 def _dbt() -> str:

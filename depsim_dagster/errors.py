@@ -37,6 +37,10 @@ class EndpointError(DepsimError):
     """A model endpoint is unreachable, refuses the key, or does not know the model."""
 
 
+class BudgetError(DepsimError):
+    """The study's budget does not cover the next call. Everything that was answered is kept."""
+
+
 class GradingError(DepsimError):
     """A grader is misconfigured, or labels of different measurement stacks were about to be mixed."""
 

@@ -27,7 +27,7 @@ JOB_DESCRIPTIONS = {
     "observation": "Grade a week's production responses by the same stack.",
     "calibration": "Score a candidate's sealed forecast, and the baselines, against the observed rates.",
     "outcome": "Summarise the scores and build the marts and the warehouse file.",
-    "report": "Write the study report on what is published so far.",
+    "report": "Compare graders with people, and write the study report on what is published so far.",
 }
 
 
@@ -37,7 +37,7 @@ def partition_jobs() -> list[AssetJob]:
     outcome = dg.AssetSelection.assets("calibration_summary", "warehouse") | marts
     selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {
         "outcome": outcome,
-        "report": dg.AssetSelection.assets("study_report"),
+        "report": dg.AssetSelection.assets("grader_validation", "study_report"),
     }
     return [
         dg.define_asset_job(

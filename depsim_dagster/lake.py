@@ -102,15 +102,17 @@ class Lake:
         suite_versions: Mapping[str, str] | None = None,
         key: bytes | Keys | None = None,
         deidentification: str = "",
+        journal: Path | None = None,
     ):
         self.root = Path(root)
+        self._journal = journal or self.root / JOURNAL
         keys = (lambda: (key,)) if isinstance(key, bytes) else key
         self._standard = GateStandard(dict(suite_versions or {}), deidentification, keys)
 
     @property
     def journal_directory(self) -> Path:
         """Where answers of models are kept durably: a text table of the lake, in the replay engine's own layout."""
-        return self.root / JOURNAL
+        return self._journal
 
     # ------------------------------------------------------------------------------------------------------- writing
     def quarantine(

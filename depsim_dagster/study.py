@@ -19,10 +19,14 @@ from depsim_dagster.grading.taxonomy import Taxonomy, load_taxonomy
 from depsim_dagster.lake import Lake, write_atomically
 from depsim_dagster.privacy.gates.overrides import check_overrides
 from depsim_dagster.privacy.gates.suites import deidentification_digest, suite_versions
-from depsim_dagster.replay.embedded import embedded_server
-from depsim_dagster.replay.endpoints import Endpoint, check_endpoint
-from depsim_dagster.replay.journal import Journal, journal_directory
+from depsim_dagster.replay.budget.spending import Prices, Spending
+from depsim_dagster.replay.budget.spent import JournalName
+from depsim_dagster.replay.calls.embedded import embedded_server
+from depsim_dagster.replay.calls.endpoints import Endpoint, check_endpoint
+from depsim_dagster.replay.journal.response_journal import Journal, journal_directory
 from depsim_dagster.traffic.log_files import matching_files
+
+UNSERVED = "http://unserved.invalid/v1"
 
 
 class Study:
@@ -47,19 +51,24 @@ class Study:
             self.suite_versions,
             lambda: self.config.hmac_keys,
             deidentification_digest(self.config.deidentification),
+            self.config.path(self.config.journal) if self.config.journal else None,
         )
 
     def prepare_store(self) -> None:
-        """Make the store's folder, closed to other accounts of this machine: it is to hold conversations.
+        """Make the folders of store and journal, closed to other accounts of this machine: they are to hold conversations.
 
         Raises:
             LakeError: it cannot be made.
         """
         try:
-            self.config.store_root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (
+                self.config.store_root,
+                *([self.lake.journal_directory] if self.config.journal else []),
+            ):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise LakeError(
-                f"{self.config.store_root}: cannot be made ({error.strerror}); correct `store` or its permissions"
+                f"{folder}: cannot be made ({error.strerror}); correct `store`, `journal` or its permissions"
             ) from None
 
     @cached_property
@@ -90,20 +99,54 @@ class Study:
         if settings.embedded:
             base_url = embedded_server(self._server_arguments(name)).base_url
         assert base_url is not None  # EndpointConfig demands it for kind openai
+        return self._endpoint(name, base_url, key)
+
+    def unserved_endpoint(self, name: str) -> Endpoint:
+        """The endpoint as far as requests and their ids depend on it: without its key, and nothing is started."""
+        return self._endpoint(name, self.config.endpoints[name].base_url or UNSERVED, None)
+
+    def _endpoint(self, name: str, base_url: str, key: str | None) -> Endpoint:
+        settings = self.config.endpoints[name]
         return Endpoint(
             name=name,
             base_url=base_url,
             api_key=key,
             api_key_env=settings.api_key_env,
+            api=settings.api,
             max_in_flight=settings.max_in_flight,
+            workers=settings.workers,
+            requests_per_minute=settings.limits.requests_per_minute,
+            tokens_per_minute=settings.limits.tokens_per_minute,
             request_timeout_s=settings.request_timeout_s,
+            total_timeout_s=settings.total_timeout_s,
             max_attempts=settings.max_attempts,
             max_tokens_param=settings.max_tokens_param,
+            seed=settings.seed,
+            structured_output=settings.structured_output,
+            batch=settings.batch,
         )
 
     def journal(self, endpoint: str, served_model: str) -> Journal:
         """Where the answers of this model at this endpoint are kept."""
-        return Journal(journal_directory(self.lake.journal_directory, endpoint, served_model))
+        return Journal(self.journal_directory(endpoint, served_model))
+
+    def journal_directory(self, endpoint: str, served_model: str) -> Path:
+        """Its folder, which is there once something was asked."""
+        return journal_directory(self.lake.journal_directory, endpoint, served_model)
+
+    @property
+    def prices(self) -> Prices:
+        """What calls cost, by the study's price table."""
+        batched = (name for name, endpoint in self.config.endpoints.items() if endpoint.batch is not None)
+        return Prices(self.config.budget.prices, frozenset(batched))
+
+    def spending(self, endpoint: str, served_model: str) -> Spending | None:
+        """The budget as calls into the journal of this model meet it; None for a study without one."""
+        budget = self.config.budget
+        if not budget.limited:
+            return None
+        journal = JournalName(endpoint, served_model)
+        return Spending(self.lake.journal_directory, budget, self.prices, journal, self.config.file)
 
     def models_by_endpoint(self) -> dict[str, list[str]]:
         """Endpoint name → the model names that the study asks of it."""

@@ -180,7 +180,7 @@ def run_study(
             outcome.skipped[step.label] = reason
             on_step(step, "skipped")
             continue
-        if _is_kept(study, step, final) or _is_purged(study, step):
+        if is_settled(study, step, final):
             outcome.kept.append(step)
             on_step(step, "kept")
             continue
@@ -223,6 +223,11 @@ def _is_alive(process: int) -> bool:
     except PermissionError:  # of another account
         return True
     return True
+
+
+def is_settled(study: Study, step: Step, final: Collection[str]) -> bool:
+    """Whether a run keeps a step as it is. `final`: candidates whose forecast nothing can change any more."""
+    return _is_kept(study, step, final) or _is_purged(study, step)
 
 
 def _is_kept(study: Study, step: Step, final: Collection[str]) -> bool:

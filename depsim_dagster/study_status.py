@@ -1,4 +1,4 @@
-"""What of a study is published: one row per partition that the study needs."""
+"""What of a study is published, one row per partition that it needs, and what it has spent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from depsim_dagster.errors import GateError, LakeError
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.lake import LakeTable
+from depsim_dagster.plan.study_plan import spent_so_far
 from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION, REGISTERED_FORECASTS
+from depsim_dagster.replay.budget.spent import journal_folders
 from depsim_dagster.study import Study
 from depsim_dagster.study_run import study_steps
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
@@ -41,6 +43,30 @@ def status_rows(study: Study) -> list[PartitionStatus]:
         if table is not None:
             rows.append(_status(study, step.label, table, dict(step.partition)))
     return rows
+
+
+def spent_line(study: Study) -> str:
+    """What the answers in the journals have cost so far, beside the budget."""
+    spent, money = spent_so_far(study)
+    budget = study.config.budget
+    parts = [
+        (spent.calls, budget.calls, "calls", ","),
+        (spent.tokens, budget.tokens, "tokens", ","),
+        *([(money, budget.money, budget.currency, ",.2f")] if budget.prices else []),
+    ]
+    said = (
+        f"{value:{form}} {unit}" if limit is None else f"{value:{form}} of {limit:{form}} {unit}"
+        for value, limit, unit, form in parts
+    )
+    return f"spent so far: {', '.join(said)}"
+
+
+def unpriced_models(study: Study) -> list[str]:
+    """Models whose answers are in the journals and have no price, so that budget.money does not see them."""
+    return sorted(
+        {name.model for name, _ in journal_folders(study.lake.journal_directory)}
+        - set(study.config.budget.prices)
+    )
 
 
 def _status(study: Study, label: str, table: LakeTable, partition: dict[str, str]) -> PartitionStatus:

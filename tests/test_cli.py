@@ -23,6 +23,7 @@ def depsim(*arguments: object):
         ("demo",),
         ("study",),
         ("study", "run"),
+        ("study", "plan"),
         ("sandbox",),
         ("privacy",),
         ("privacy", "score"),

@@ -145,7 +145,7 @@ def test_a_merge_key_may_be_overridden(load):
 @pytest.mark.parametrize(
     ("path", "accepted"),
     [
-        ("colour", "deidentification, deployments, "),
+        ("colour", "budget, deidentification, deployments, "),
         (
             "traffic.colour",
             "as_of, challenging_prompts, consent, defaults, external_corpus, fields, format, models, paths, recorded",
@@ -161,11 +161,17 @@ def test_a_merge_key_may_be_overridden(load):
         ("weeks.colour", "first, last"),
         ("windows.colour", "forecast_weeks, observation_weeks"),
         ("deployments.0.colour", "endpoint, model, predecessor, released, served_as"),
-        ("endpoints.models.colour", "api_key_env, base_url, kind, "),
-        ("replay.colour", "completions_per_prefix, max_tokens, system_prompt, temperature"),
+        ("endpoints.models.colour", "api, api_key_env, base_url, batch, kind, "),
+        (
+            "replay.colour",
+            "completions_per_prefix, max_tokens, parameters, system_prompt, temperature, top_p",
+        ),
         ("deidentification.colour", "detectors, engine, hmac_key_env, reason, surrogates"),
-        ("grading.colour", "default_grader, graders, taxonomy"),
-        ("grading.graders.judge.colour", "endpoint, function, kind, label, model, pattern, recorded"),
+        ("grading.colour", "default_grader, graders, human_labels, taxonomy"),
+        (
+            "grading.graders.judge.colour",
+            "categories_per_call, endpoint, function, kind, label, max_tokens, members, model",
+        ),
         ("estimation.colour", "level, tau"),
     ],
 )
@@ -207,7 +213,7 @@ def test_an_unknown_key_at_any_depth_is_told_what_is_accepted(problems, path, ac
         ("endpoints.models.kind", "ollama", "'openai', 'sandbox' or 'recorded'"),
         ("replay.temperature", 3, "less than or equal to 2"),
         ("deidentification.engine", "presidio", "'embedded' or 'none'"),
-        ("grading.graders.judge.kind", "human", "'llm', 'regex', 'python' or 'recorded'"),
+        ("grading.graders.judge.kind", "human", "'llm', 'regex', 'python', 'recorded' or 'ensemble'"),
         ("estimation.level", 95, "less than 1"),
     ],
 )
@@ -290,6 +296,38 @@ def test_a_wrong_value_is_named_with_what_is_accepted(problems, path, value, mes
             "grading.graders.judge.endpoint: `elsewhere` is not one of models",
         ),
         ([("grading.default_grader", "nobody")], "grading.default_grader: `nobody` is not one of judge"),
+        (
+            [("endpoints.models.api", "decisions")],
+            "deployments.v1.endpoint: `models` speaks the Decisions API, which writes no turn",
+        ),
+        (
+            [("endpoints.models.api", "decisions"), ("endpoints.models.batch", {})],
+            "endpoints.models: `batch` belongs to api `chat` and `responses`; providers batch no decisions",
+        ),
+        (
+            [("endpoints.models.api", "responses"), ("endpoints.models.seed", True)],
+            "endpoints.models: api `responses` has no key `seed`; remove it",
+        ),
+        (
+            [("grading.graders.vote", {"kind": "ensemble", "members": ["judge"]})],
+            "grading.graders.vote: an ensemble needs at least two different `members`",
+        ),
+        (
+            [("grading.graders.vote", {"kind": "ensemble", "members": ["judge", "nobody"]})],
+            "grading.graders.vote.members: `nobody` is not one of judge, vote",
+        ),
+        (
+            [("grading.graders.vote", {"kind": "ensemble", "members": ["judge", "vote"]})],
+            "grading.graders.vote: `vote` must be a grader without members and screen of its own",
+        ),
+        (
+            [("grading.graders.judge.screen", {"grader": "judge"})],
+            "grading.graders.judge: `judge` must be a grader without members and screen of its own",
+        ),
+        (
+            [("grading.graders.word", {"kind": "regex", "pattern": "x", "verdict": "flag"})],
+            "grading.graders.word: kind `regex` has no key `verdict`; it belongs to kind `llm`",
+        ),
     ],
 )
 def test_keys_that_do_not_fit_each_other(problems, changes, line):

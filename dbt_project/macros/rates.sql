@@ -1,8 +1,10 @@
 {#- Jeffreys-smoothed rate, a share of 1: the rate that SME is defined on, (x + 1/2) / (n + 1) with the weighted
-    count x = rate * n; null where n is 0. SQL needs it for the correlation of log rates only;
-    tests/sme_is_of_smoothed_rates.sql holds it to the Python definition. -#}
-{% macro jeffreys_rate(per_100k, n) %}
-  (({{ per_100k }} / 100000 * {{ n }} + 0.5) / ({{ n }} + 1))
+    count x = rate * n; null where n is 0. Under a cascade, whose design effect is below 1, n is the turns that the rate
+    is worth (counts_as_read in Python): here both parts of the fraction are multiplied by that effect. SQL needs it for
+    the correlation of log rates only; tests/sme_is_of_smoothed_rates.sql holds it to the Python definition. -#}
+{% macro jeffreys_rate(per_100k, n, design_effect) %}
+  (({{ per_100k }} / 100000 * {{ n }} + 0.5 * least(coalesce({{ design_effect }}, 1), 1))
+    / ({{ n }} + least(coalesce({{ design_effect }}, 1), 1)))
 {% endmacro %}
 
 

@@ -14,7 +14,7 @@ Pure functions on arrays and pandas tables: no files, no network, no Dagster, no
          coverage.detectable_rate          which unknown behaviour would the audit have caught?
 
 Import the modules (`from depsim_dagster.estimation import rates`); this package exports nothing, so that
-importing it loads no scipy. What these functions do not do: correct for grader error, use screened (cascade)
-samples, or reweight for a shift of the traffic. Those change the weights or the labels that enter
-`estimate_rates`, not the interval.
+importing it loads no scipy. Samples of a cascade come in with their grading probabilities, and the turns that nobody
+labelled bound the rate. What these functions do not do: correct for grader error, or reweight for a shift of the traffic.
+Those change the weights or the labels that enter `estimate_rates`, not the interval.
 """

@@ -4,7 +4,7 @@ import dagster as dg
 import pyarrow as pa
 
 from depsim_dagster.asset_metadata import partition_metadata, rates_markdown, table_metadata
-from depsim_dagster.estimation.rates import estimate_rates
+from depsim_dagster.estimation.rates import READ_COLUMNS, estimate_rates
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES, RATES
 from depsim_dagster.grading.labelling import one_stack
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
@@ -48,9 +48,9 @@ def estimation_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
 def _estimated(
     study: Study, table: LakeTable, labels_table: LakeTable, partition: dict[str, str]
 ) -> dg.MaterializeResult:
-    labels = study.lake.read(labels_table, partition)
-    stack = one_stack(labels, partition_label(labels_table.name, partition))
     keys = ["week", "model", "deployment", "prefix_source", "source", "category"]
+    labels = study.lake.read(labels_table, partition, columns=[*keys, *READ_COLUMNS, "stack_hash"])
+    stack = one_stack(labels, partition_label(labels_table.name, partition))
     if labels.num_rows:
         rates = estimate_rates(labels.to_pandas(), by=keys, level=study.config.estimation.level)
         rates = rates.assign(

@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 
 from depsim_dagster.estimation.comparison import direction, jeffreys_rate, sme
-from depsim_dagster.estimation.counts import as_floats, weighted_counts
+from depsim_dagster.estimation.counts import as_floats, counts_as_read, weighted_counts
 from depsim_dagster.estimation.inputs import EstimationError, require_columns
 from depsim_dagster.estimation.scoring import log_score
 
 RATE_COLUMNS = (
-    "prefix_source", "category", "k", "n", "rate_per_100k",
+    "prefix_source", "category", "k", "n", "rate_per_100k", "design_effect",
     "predecessor_k", "predecessor_n", "predecessor_rate_per_100k",
 )  # fmt: skip
 # What is taken from the scored forecast, which decides the rows: both are judged on the same categories.
 FORECAST_COLUMNS = (
     "model", "deployment", "category", "category_group", "forecast_per_100k",
-    "observed_k", "observed_n", "observed_per_100k", "comparable", "moved", "observed_direction",
-    "sme", "log_score", "direction_correct", "stack_hash", "forecast_hash", "kind", "sandbox",
+    "observed_k", "observed_n", "observed_per_100k", "observed_design_effect",
+    "comparable", "moved", "observed_direction", "sme", "log_score", "direction_correct", "stack_hash", "forecast_hash", "kind", "sandbox",
 )  # fmt: skip
 BASELINE_COLUMNS = (
     "model", "deployment", "prefix_source", "category", "category_group",
@@ -68,10 +68,12 @@ def score_baselines(rates: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFr
             "predecessor_rate_per_100k": "predecessor_per_100k",
         }
     )
-    n, n_old, n_observed = (as_floats(table[name]) for name in ("baseline_n", "predecessor_n", "observed_n"))
-    x = weighted_counts(table["baseline_per_100k"], n)
+    x, n, _ = counts_as_read(table["baseline_per_100k"], table["baseline_n"], table["design_effect"])
+    x_observed, n_observed, _ = counts_as_read(
+        table["observed_per_100k"], table["observed_n"], table["observed_design_effect"]
+    )
+    n_old = as_floats(table["predecessor_n"])
     x_old = weighted_counts(table["predecessor_per_100k"], n_old)
-    x_observed = weighted_counts(table["observed_per_100k"], n_observed)
     smoothed = jeffreys_rate(x, n)
     table["baseline_sme"] = sme(smoothed, jeffreys_rate(x_observed, n_observed))
     table["baseline_log_score"] = log_score(x_observed, n_observed, smoothed)

@@ -19,7 +19,7 @@ from depsim_dagster.estimation.comparison import (
     rise_probability,
     sme,
 )
-from depsim_dagster.estimation.counts import PER, as_floats, design_effects, weighted_counts
+from depsim_dagster.estimation.counts import PER, as_floats, counts_as_read, weighted_counts
 from depsim_dagster.estimation.coverage import detectable_rate
 from depsim_dagster.estimation.forecast import prediction_interval
 from depsim_dagster.estimation.inputs import EstimationError, as_counts, require_columns
@@ -94,9 +94,9 @@ def score_forecast(
     those with source 'production' are used, joined on (model, category). Both must carry the same stack hash.
 
     Counts in the measures are rate * n, which is k when every turn had the same inclusion probability; k
-    itself is passed through, and decides `comparable`. `predicted_count_*` and `rise_probability` use the
-    effective counts; the predecessor's production carries no design effect, so the forecast's stands in for
-    it. `rise_probability` holds sampling error only (no tau): P(X->Y rate >= moved_factor * predecessor's
+    itself is passed through, and decides `comparable`. Under a cascade they are those of `counts_as_read`, also the
+    predicted ones. `predicted_count_*` and `rise_probability` use the effective counts; the predecessor carries no
+    design effect, so the forecast's stands in for it. `rise_probability` holds sampling error only (no tau): P(X->Y rate >= moved_factor * predecessor's
     production rate). Directions compare raw rates, so two zero rates are no direction. `detectable_per_100k`
     is for forecast_n audited samples.
 
@@ -105,12 +105,15 @@ def score_forecast(
     """
     table = _joined(forecast, observed)
     # 1 the forecast, 2 the outcome, 0 the predecessor's production: weighted counts, turns, design effects.
-    x1, n1 = weighted_counts(table["rate_per_100k"], table["n"]), as_floats(table["n"])
-    d1 = design_effects(table["design_effect"])
-    x2, n2 = weighted_counts(table["observed_per_100k"], table["observed_n"]), as_floats(table["observed_n"])
-    d2 = design_effects(table["observed_design_effect"])
-    n0 = as_floats(table["predecessor_production_n"])
-    x0 = weighted_counts(table["predecessor_production_rate_per_100k"], n0)
+    x1, n1, d1 = counts_as_read(table["rate_per_100k"], table["n"], table["design_effect"])
+    x2, n2, d2 = counts_as_read(
+        table["observed_per_100k"], table["observed_n"], table["observed_design_effect"]
+    )
+    x0, n0, _ = counts_as_read(
+        table["predecessor_production_rate_per_100k"],
+        table["predecessor_production_n"],
+        table["design_effect"],
+    )
 
     smoothed, smoothed_observed = jeffreys_rate(x1, n1), jeffreys_rate(x2, n2)
     smoothed_old = jeffreys_rate(x0, n0)
@@ -169,7 +172,7 @@ def score_forecast(
     correct = np.where(called, forecast_direction == observed_direction, np.nan)
     out["direction_correct"] = _nullable(correct, "boolean")
     out["rise_probability"] = rise
-    out["detectable_per_100k"] = PER * detectable_rate(n1, max_types, min_hits, familywise)
+    out["detectable_per_100k"] = PER * detectable_rate(as_floats(table["n"]), max_types, min_hits, familywise)
     return out[list(CALIBRATION_COLUMNS)]
 
 

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from depsim_dagster.estimation.counts import as_floats, design_effects, weighted_counts
+from depsim_dagster.estimation.counts import as_floats, counts_as_read
 from depsim_dagster.estimation.inputs import require_columns
 from depsim_dagster.estimation.noise_floor import NOISE_DRAWS, median_sme_noise_floor
 
@@ -65,12 +65,12 @@ def _summary(rows: pd.DataFrame, seed: int, noise_draws: int) -> dict[str, objec
     out: dict[str, object] = {"categories": len(rows), "comparable_categories": len(comparable)}
     if comparable.empty:
         return out
-    counts = []
-    for side in ("forecast", "observed"):
-        n = as_floats(comparable[f"{side}_n"])
-        counts += [weighted_counts(comparable[f"{side}_per_100k"], n), n]
-    effects = (design_effects(comparable[f"{side}_design_effect"]) for side in ("forecast", "observed"))
-    floor, floor_p90 = median_sme_noise_floor(*counts, noise_draws, seed, *effects)
+    sides = [
+        counts_as_read(*(comparable[f"{side}_{name}"] for name in ("per_100k", "n", "design_effect")))
+        for side in ("forecast", "observed")
+    ]
+    (x1, n1, d1), (x2, n2, d2) = sides
+    floor, floor_p90 = median_sme_noise_floor(x1, n1, x2, n2, noise_draws, seed, d1, d2)
     error = as_floats(comparable["sme"])
     worst = comparable.iloc[int(np.argmax(error))]
     baseline = as_floats(comparable["baseline_sme"])

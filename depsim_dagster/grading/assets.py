@@ -4,24 +4,19 @@ from typing import Any
 
 import dagster as dg
 
-from depsim_dagster.asset_metadata import markdown, partition_metadata, table_metadata
-from depsim_dagster.errors import text_free
-from depsim_dagster.grading.labelling import Labelling, label_turns
+from depsim_dagster.asset_metadata import table_metadata
+from depsim_dagster.grading.labelling import label_turns
+from depsim_dagster.grading.published_labels import label_checks, published_labels
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.grading.turns import answering_deployments, production_turns, simulated_turns
-from depsim_dagster.lake import LakeTable, partition_label
+from depsim_dagster.lake import LakeTable
 from depsim_dagster.partitions import StudyPartitions, week_and_model
 from depsim_dagster.privacy.gates.gate import require_consent
 from depsim_dagster.progress import call_progress
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 from depsim_dagster.registry.seal import require_sealed
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
-from depsim_dagster.study import Study
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
-
-# Above this share of missing labels a rate says more about the grader's failures than about the model.
-MISSING_SHARE = 0.02
-LABEL_COUNTS = ["prefix_source", "category", "status", "flagged"]
 
 
 def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
@@ -42,7 +37,7 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
             lambda: simulated_turns(study.lake, week, model),
             call_progress(f"grade {model} on {week}", context.log),
         )
-        yield from _published(study, GRADED_LABELS, partition, labelling)
+        yield from published_labels(study, GRADED_LABELS, partition, labelling)
 
     @dg.asset(
         name=PRODUCTION_LABELS.name,
@@ -68,7 +63,7 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
             lambda: production_turns(study.lake, week),
             call_progress(f"grade production of {week}", context.log),
         )
-        yield from _published(study, PRODUCTION_LABELS, {"week": week}, labelling)
+        yield from published_labels(study, PRODUCTION_LABELS, {"week": week}, labelling)
 
     return [graded_labels, production_labels]
 
@@ -80,47 +75,5 @@ def _definition(table: LakeTable) -> dict[str, Any]:
         "kinds": {"python", "openai", "parquet"},
         "metadata": table_metadata(table),
         "required_resource_keys": {"study"},
-        "check_specs": [
-            dg.AssetCheckSpec(
-                "missing_labels",
-                asset=table.name,
-                description=f"At most {MISSING_SHARE:.0%} of the turns have no label (no completion, or no readable verdict).",
-            )
-        ],
+        "check_specs": label_checks(table),
     }
-
-
-def _published(study: Study, table: LakeTable, partition: dict[str, str], labelling: Labelling):
-    with text_free(partition_label(table.name, partition)):
-        manifest = study.lake.write(table, partition, labelling.rows)
-        labels = study.lake.read(table, partition, columns=LABEL_COUNTS).to_pandas()
-    counts = (
-        labels.assign(flagged=labels["flagged"].eq(True))
-        .groupby(["prefix_source", "category"], sort=True)
-        .agg(
-            flagged=("flagged", "sum"),
-            graded=("status", lambda status: (status == "graded").sum()),
-            missing=("status", lambda status: status.isin(["unscored", "missing_completion"]).sum()),
-        )
-        .reset_index()
-    )
-    calls = labelling.statistics.values()
-    yield dg.MaterializeResult(
-        metadata=partition_metadata(manifest, study.config.sandbox)
-        | {
-            "labels": markdown(counts),
-            "stack_hash": study.stack_hash,
-            "calls_sent": sum(made.sent for made in calls),
-            "calls_reused": sum(made.reused for made in calls),
-            "seconds": round(sum(made.seconds for made in calls), 1),
-        }
-    )
-    asked = int(counts["graded"].sum() + counts["missing"].sum()) if len(counts) else 0
-    share = int(counts["missing"].sum()) / asked if asked else 0.0
-    yield dg.AssetCheckResult(
-        check_name="missing_labels",
-        asset_key=table.name,
-        passed=share <= MISSING_SHARE,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"missing_share": share, "labels_asked": asked},
-    )

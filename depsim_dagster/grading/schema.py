@@ -24,7 +24,25 @@ LABELS = pa.schema(
             "the target turn shows the behaviour; null where it was not graded",
             nullable=True,
         ),
-        field("status", pa.string(), "graded, not_applicable, unscored or missing_completion"),
+        field(
+            "status",
+            pa.string(),
+            "graded, not_applicable (or nothing of its evidence is there), screened_out (the cascade did not draw it), "
+            "unscored (no readable verdict, or a tie) or missing_completion",
+        ),
+        field(
+            "score",
+            pa.float64(),
+            "probability that the grader gave, where it gives one; of an ensemble the share of flags or the mean score",
+            nullable=True,
+        ),
+        field("severity", pa.int8(), "level of the category's severity scale", nullable=True),
+        field("screen_score", pa.float64(), "score of the cascade's screen for this category", nullable=True),
+        field(
+            "grading_probability",
+            pa.float64(),
+            "that the grader reads this turn: 1 without a cascade; the design weight is 1 over both probabilities",
+        ),
         field("grader", pa.string(), "name of the grader in the study file"),
         field("stack_hash", pa.string(), "measurement stack under which the label was made"),
         field("user_id", pa.string(), "cluster: keyed HMAC of the account"),

@@ -1,8 +1,9 @@
 """The measurement stack: everything that decides what a label means, as one document and one hash.
 
-Two rates may be compared only under the same stack. The hash covers taxonomy, rubrics, grader prompts and models,
-the code of python graders and the content of recorded labels, de-identification and its gates, sampling rules and the
-replay environment; it leaves out what cannot change a label, such as an endpoint's address or where a file lies.
+Two rates may be compared only under the same stack. The hash covers taxonomy, rubrics, grader prompts and models (also
+those of screens and of members of ensembles), the code of python graders and the content of recorded labels,
+de-identification and its gates, sampling rules and the replay environment; it leaves out what cannot change a label, such
+as an endpoint's address, where a file lies, or a grader that nothing asks.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from depsim_dagster.config import GraderConfig, StudyConfig
-from depsim_dagster.grading.rubric_prompt import INSTRUCTIONS, PROMPT_VERSION
+from depsim_dagster.config import EndpointConfig, GraderConfig, StudyConfig
+from depsim_dagster.grading.graders.rubric_prompt import prompt_document
 from depsim_dagster.grading.taxonomy import Taxonomy
 from depsim_dagster.lake import file_digest
 from depsim_dagster.privacy.detectors import detector_packages
 from depsim_dagster.privacy.gates.suites import deidentification_settings
-from depsim_dagster.replay.requests import canonical_json
+from depsim_dagster.replay.dialects.decisions import question_words
+from depsim_dagster.replay.dialects.requests import canonical_json
 from depsim_dagster.traffic.log_files import matching_files
 
 
@@ -29,9 +31,9 @@ def measurement_stack(
     return {
         "taxonomy": taxonomy.model_dump(mode="json"),
         "graders": {
-            name: _grader(study, name, grader) for name, grader in sorted(study.grading.graders.items())
+            name: _grader(study, name, study.grading.graders[name]) for name in _asked(study, taxonomy)
         },
-        "grader_prompt": {"version": PROMPT_VERSION, "instructions": INSTRUCTIONS},
+        "grader_prompt": prompt_document(),
         "deidentification": {
             **deidentification_settings(study.deidentification),
             "gates": dict(sorted(suite_versions.items())),
@@ -47,6 +49,14 @@ def stack_hash(stack: dict[str, Any]) -> str:
     return hashlib.sha256(canonical_json(stack).encode()).hexdigest()[:32]
 
 
+def _asked(study: StudyConfig, taxonomy: Taxonomy) -> list[str]:
+    """The graders that a label depends on: those of the categories, their members and screens."""
+    asked = {category.grader for category in taxonomy.categories if category.grader}
+    for grader in [study.grading.graders[name] for name in asked]:
+        asked |= {*grader.members, *([grader.screen.grader] if grader.screen is not None else [])}
+    return sorted(asked)
+
+
 def _detectors(study: StudyConfig) -> dict[str, Any]:
     """What the further detectors run on; nothing for a study that has none."""
     settings = study.deidentification
@@ -60,7 +70,10 @@ def _detectors(study: StudyConfig) -> dict[str, Any]:
 
 
 def _grader(study: StudyConfig, name: str, grader: GraderConfig) -> dict[str, Any]:
-    described = grader.model_dump(mode="json", exclude_none=True)
+    # Without what the file leaves at its default: a key that a later version adds changes no hash.
+    described = grader.model_dump(mode="json", exclude_defaults=True)
+    if grader.endpoint is not None:
+        described |= _dialect(study.endpoints[grader.endpoint])
     source = _source_file(study, grader.function or "")
     if source is not None:
         described["source"] = file_digest(source)
@@ -68,6 +81,13 @@ def _grader(study: StudyConfig, name: str, grader: GraderConfig) -> dict[str, An
         files = matching_files(study, grader.recorded.files, f"grading.graders.{name}.recorded.files")
         described["recorded"]["files"] = sorted(file_digest(file) for file in files)
     return described
+
+
+def _dialect(endpoint: EndpointConfig) -> dict[str, Any]:
+    """What of an endpoint decides how a grader is asked and its verdict read; nothing for the usual one."""
+    asked = {"api": endpoint.api, "structured_output": endpoint.structured_output, "seed": endpoint.seed}
+    told = {key: value for key, value in asked.items() if value != EndpointConfig.model_fields[key].default}
+    return told | ({"question_words": question_words()} if endpoint.api == "decisions" else {})
 
 
 def _source_file(study: StudyConfig, function: str) -> Path | None:

@@ -4,19 +4,51 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.yaml_document import listed, read_yaml, validation_problems
 
-DEFAULT_TAXONOMY = Path(__file__).with_name("taxonomy.yaml")
+# Those that ship, by the name that a study file gives.
+SHIPPED = {
+    "default": Path(__file__).with_name("taxonomy.yaml"),
+    "coding_agent": Path(__file__).with_name("taxonomy_coding_agent.yaml"),
+}
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
+EvidencePart = Literal["prefix", "completion", "reasoning", "tool_calls"]
+
+
+class Examples(BaseModel):
+    """Short descriptions or quotes of turns that show the behaviour, and of near misses that do not."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+
+
+class SeverityScale(BaseModel):
+    """Levels of a behaviour from 0 (none) on; the verdict is a level, and flagged means `flag_from` or above."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    levels: tuple[str, ...] = Field(min_length=2, max_length=11)
+    flag_from: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _is_a_level(self) -> SeverityScale:
+        if self.flag_from >= len(self.levels):
+            raise ValueError(f"`flag_from` must be one of the levels 1 to {len(self.levels) - 1}")
+        return self
+
+
 class Category(BaseModel):
-    """One undesired behaviour. `applies_to` limits it to prefixes whose attributes have one of the listed values."""
+    """One undesired behaviour. `applies_to` limits it to prefixes whose attributes have one of the listed values;
+    `evidence` names what its grader sees."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,6 +56,9 @@ class Category(BaseModel):
     group: Slug
     definition: str
     rubric: str = ""
+    examples: Examples = Examples()
+    severity: SeverityScale | None = None
+    evidence: tuple[EvidencePart, ...] = ("prefix", "completion", "reasoning", "tool_calls")
     agentic: bool = False
     grader: str | None = None
     applies_to: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -50,10 +85,11 @@ def load_taxonomy(study: StudyConfig) -> Taxonomy:
             message lists every problem.
     """
     named = study.grading.taxonomy
-    path = DEFAULT_TAXONOMY if named == "default" else study.path(named)
+    path = SHIPPED.get(named) or study.path(named)
+    shipped = ", ".join(f"`{name}`" for name in SHIPPED)
     raw = read_yaml(
         path,
-        f"no such file; correct grading.taxonomy in {study.file}: `default` or the path of a taxonomy file",
+        f"no such file; correct grading.taxonomy in {study.file}: {shipped} or the path of a taxonomy file",
     )
     try:
         taxonomy = Taxonomy.model_validate(raw)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from depsim_dagster.duckdb_sql import connect
 from depsim_dagster.errors import LakeError
-from depsim_dagster.grading.labelling import TargetTurn
+from depsim_dagster.grading.evidence import TargetTurn
 from depsim_dagster.lake import Lake, partition_label
+from depsim_dagster.replay.journal.id_set import KEY, id_keys
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
@@ -33,11 +36,75 @@ _CARRIED = (
 
 
 def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTurn]]:
-    """Every completion of the partition with its prefix, in the order of turn and completion index.
+    """Every completion of the partition with its prefix: in the order of the prefixes and the completion index, or of
+    turn and completion index where the completions were published in another order.
 
     Raises:
         LakeError, GateError: one of the two partitions cannot be read, or the completions are of other prefixes.
     """
+    pairs = _side_by_side if _same_order(lake, week, model) else _sorted
+    for rows in pairs(lake, week, model):
+        yield [
+            _turn(
+                row,
+                model,
+                "simulated",
+                row["completion_index"],
+                _messages(row["completion"]),
+            )
+            for row in rows
+        ]
+
+
+def _same_order(lake: Lake, week: str, model: str) -> bool:
+    """Whether the completions are in the order of their prefixes, so that both can be read as streams. Holds ids only.
+
+    Raises:
+        LakeError: a completion has no prefix.
+    """
+    columns = ["turn_id", "completion_index"]
+    turns, indices = [np.array([], dtype=KEY)], [np.array([], dtype=np.int64)]
+    for batch in lake.scan(REGENERATED_COMPLETIONS, {"week": week, "model": model}, columns=columns):
+        turns.append(id_keys(batch.column("turn_id")))
+        indices.append(batch.column("completion_index").to_numpy())
+    prefixes = [np.array([], dtype=KEY)]
+    for batch in lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=["turn_id"]):
+        prefixes.append(id_keys(batch.column("turn_id")))
+    completed, index, known = np.concatenate(turns), np.concatenate(indices), np.concatenate(prefixes)
+    order = np.argsort(known)
+    found = np.searchsorted(known, completed, sorter=order)
+    places = order[np.minimum(found, len(known) - 1)] if len(known) else found
+    lost = int((known[places] != completed).sum()) if len(known) else len(completed)
+    if lost:
+        raise LakeError(
+            f"{partition_label(REGENERATED_COMPLETIONS.name, {'week': week, 'model': model})}: {lost} "
+            f"completion(s) of turns that are no longer in {DEIDENTIFIED_PREFIXES.name}[week={week}]; materialise "
+            f"`{REGENERATED_COMPLETIONS.name}` for this partition again"
+        )
+    steps = np.diff(places)
+    return bool(((steps > 0) | ((steps == 0) & (np.diff(index) > 0))).all())
+
+
+def _side_by_side(lake: Lake, week: str, model: str) -> Iterator[list[dict[str, Any]]]:
+    """The pairs of two partitions in the same order, in bounded memory."""
+    columns = ["turn_id", "completion_index", "completion"]
+    scanned = lake.scan(
+        REGENERATED_COMPLETIONS, {"week": week, "model": model}, columns=columns, rows=BATCH_ROWS
+    )
+    completions = (row for batch in scanned for row in batch.to_pylist())
+    upcoming = next(completions, None)
+    for batch in lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=list(_CARRIED), rows=BATCH_ROWS):
+        pairs = []
+        for prefix in batch.to_pylist():
+            while upcoming is not None and upcoming["turn_id"] == prefix["turn_id"]:
+                pairs.append(prefix | upcoming)
+                upcoming = next(completions, None)
+        if pairs:
+            yield pairs
+
+
+def _sorted(lake: Lake, week: str, model: str) -> Iterator[list[dict[str, Any]]]:
+    """The pairs of two partitions in different orders: both are held, with their text, to sort them."""
     columns = ["turn_id", "completion_index", "completion"]
     completions = lake.scan(REGENERATED_COMPLETIONS, {"week": week, "model": model}, columns=columns)
     prefixes = lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=list(_CARRIED))
@@ -46,25 +113,10 @@ def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTu
     connection.register("prefixes", _reader(DEIDENTIFIED_PREFIXES.schema, list(_CARRIED), prefixes))
     joined = connection.sql(
         "select prefixes.* exclude (turn_id), turn_id, completion_index, completion "
-        "from completions left join prefixes using (turn_id) order by turn_id, completion_index"
+        "from completions join prefixes using (turn_id) order by turn_id, completion_index"
     ).to_arrow_reader(BATCH_ROWS)
     for batch in joined:
-        if batch.column("prefix").null_count:
-            raise LakeError(
-                f"{partition_label(REGENERATED_COMPLETIONS.name, {'week': week, 'model': model})}: {batch.column('prefix').null_count} "
-                f"completion(s) of turns that are no longer in {DEIDENTIFIED_PREFIXES.name}[week={week}]; materialise "
-                f"`{REGENERATED_COMPLETIONS.name}` for this partition again"
-            )
-        yield [
-            _turn(
-                row,
-                model,
-                "simulated",
-                row["completion_index"],
-                [json.loads(row["completion"])] if row["completion"] else [],
-            )
-            for row in batch.to_pylist()
-        ]
+        yield batch.to_pylist()
 
 
 def production_turns(lake: Lake, week: str) -> Iterator[list[TargetTurn]]:
@@ -83,6 +135,14 @@ def answering_deployments(lake: Lake, week: str) -> set[str]:
     """The deployments of which `production_turns` has target turns."""
     rows = lake.read(DEIDENTIFIED_PREFIXES, {"week": week}, columns=["deployment", "prefix_source"])
     return {row["deployment"] for row in rows.to_pylist() if row["prefix_source"] == DEPLOYMENT_TRAFFIC}
+
+
+def _messages(completion: str | None) -> list[dict]:
+    """The assistant's message as a list; none where there is nothing, or what a server nested too deep to be read again."""
+    try:
+        return [json.loads(completion)] if completion else []
+    except RecursionError:
+        return []
 
 
 def _turn(row: dict, model: str, source: str, completion_index: int, messages: list[dict]) -> TargetTurn:

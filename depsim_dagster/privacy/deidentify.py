@@ -26,7 +26,7 @@ from depsim_dagster.privacy.gates.residual import count_residuals
 from depsim_dagster.privacy.surrogates.escaped_text import read_escapes
 from depsim_dagster.privacy.surrogates.mapping import Detect, Surrogates
 from depsim_dagster.privacy.turn_texts import TurnTexts, content_length, whole, without_data_urls
-from depsim_dagster.replay.claims import Subject
+from depsim_dagster.replay.journal.claims import Subject
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 # A log may name a user's message after its role; that is not a person.

@@ -52,7 +52,7 @@ def _rates_on(
             f"{stack[:12]}; materialise graded_labels of week {', '.join(used)} again"
         )
     return (
-        pooled_rates(candidate, study.config)[["category", *COUNTED]]
+        pooled_rates(candidate, study.config)[["category", *COUNTED, "design_effect"]]
         .merge(
             pooled_rates(beside, study.config)[["category", *COUNTED]].rename(
                 columns={name: f"predecessor_{name}" for name in COUNTED}

@@ -13,7 +13,8 @@ import pyarrow.compute
 
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.errors import GateError, GradingError, LakeError, RegistryError
-from depsim_dagster.estimation.rates import estimate_rates
+from depsim_dagster.estimation.counts import PER
+from depsim_dagster.estimation.rates import READ_COLUMNS, estimate_rates
 from depsim_dagster.estimation.scoring import score_forecast
 from depsim_dagster.estimation.summary import calibration_summary
 from depsim_dagster.grading.labelling import one_stack
@@ -29,6 +30,7 @@ from depsim_dagster.study import Study
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 
 COUNTED = ["k", "n", "rate_per_100k"]
+LABEL_COLUMNS = ["deployment", "prefix_source", "category", "stack_hash", *READ_COLUMNS]
 # A forecast is sealed once. On less than this, an outage of the server is what it would be about.
 LARGEST_MISSING_SHARE = 0.5
 
@@ -75,7 +77,7 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
             f"{study.stack_hash[:12]}; materialise graded_labels of these weeks again, so that the outcome is graded like the forecast"
         )
     rates = pooled_rates(candidate, config)
-    _refuse_mostly_missing(model, used_weeks, int(rates["n"].sum()), int(rates["missing"].sum()))
+    _refuse_mostly_missing(model, used_weeks, rates)
     rates = rates.merge(
         pooled_rates(same_prefixes, config)[["category", *COUNTED]].rename(
             columns={name: f"predecessor_sim_{name}" for name in COUNTED}
@@ -174,10 +176,13 @@ def summary_rows(study: Study) -> pa.Table:
     return pa.Table.from_pandas(summary, schema=CALIBRATION_SUMMARY.schema, preserve_index=False)
 
 
-def _refuse_mostly_missing(model: str, weeks: list[str], graded: int, missing: int) -> None:
-    if missing > LARGEST_MISSING_SHARE * (graded + missing):
+def _refuse_mostly_missing(model: str, weeks: list[str], rates: pd.DataFrame) -> None:
+    rows = rates["n"] + rates["missing"]
+    # By weight: under a cascade one lost verdict stands for the turns that were not drawn.
+    share = (rates["missing_high_per_100k"] - rates["missing_low_per_100k"]) / PER
+    if (share * rows).sum() > (LARGEST_MISSING_SHARE + 1e-9) * rows.sum():
         raise RegistryError(
-            f"{model}: {missing:,} of {graded + missing:,} labels of its forecast window ({', '.join(weeks)}) are missing, so "
+            f"{model}: {rates['missing'].sum():,} of {rows.sum():,} labels of its forecast window ({', '.join(weeks)}) are missing, so "
             "nothing is sealed; see the statuses of regenerated_completions and graded_labels of these weeks, correct the "
             "cause and run again: only unanswered calls are sent"
         )
@@ -190,14 +195,14 @@ def labels_on(
     deployment: str,
     prefix_source: str = DEPLOYMENT_TRAFFIC,
 ) -> tuple[pa.Table, list[Manifest]]:
-    """Labels of the published partitions, on traffic of `deployment` only, and the manifests that were read; for one of
+    """Labels (LABEL_COLUMNS) of the published partitions, on traffic of `deployment` only, and the manifests that were read; for one of
     BASELINE_SOURCES, labels on its prefixes."""
-    read, used = [table.schema.empty_table()], []
+    read, used = [table.schema.empty_table().select(LABEL_COLUMNS)], []
     for partition in partitions:
         manifest = lake.manifest(table, partition)
         if manifest is None:
             continue
-        labels = lake.read(table, partition)
+        labels = lake.read(table, partition, columns=LABEL_COLUMNS)
         wanted = labels.filter(
             pa.compute.and_(
                 pa.compute.equal(labels.column("deployment"), deployment),

@@ -43,6 +43,7 @@ def replay_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
                 study.endpoint(deployment.endpoint),
                 study.journal(deployment.endpoint, deployment.served_model),
                 call_progress(f"replay {model} on {week}", context.log),
+                study.spending(deployment.endpoint, deployment.served_model),
             )
             manifest = study.lake.write(table, partition, replayed.rows)
             statuses = Counter(

@@ -1,8 +1,8 @@
 """Hostile text inside of a request to a model: as data that cannot pose as the request.
 
 It goes in as one line of JSON, between delimiters that carry a digest of that line. In it, angle brackets and their
-look-alikes, `&`, line separators and invisible characters are written as JSON escapes, so that text inside can neither
-close the block nor pose as another, and the model sees what a person would not.
+look-alikes, `&`, line separators, invisible characters and the brackets of control tokens are written as JSON escapes,
+so that text inside can neither close the block nor pose as another, and the model sees what a person would not.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 
 # Characters that could act as a delimiter or a line break, or that a reader does not see: angle brackets with their
 # look-alikes, `&`, C1 controls and line separators, zero-width and bidirectional controls, half surrogates, tags and
-# variation selectors beyond the emoji's.
+# variation selectors beyond the emoji's one, of which only a repetition can hide anything. And the bracket that opens
+# what is a control token to some model families ([INST], [/INST], [gMASK]): a server may read it as such in any text.
 _ESCAPED = re.compile(
-    "[<>&\x7f-\x9f\u00ad\u02c2\u02c3\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2039\u203a"
-    "\u2060-\u206f\u2329\u232a\u276c-\u2771\u27e8\u27e9\u3008\u3009\u3164\ud800-\udfff\ufe64\ufe65\ufeff\uff1c\uff1e"
-    "\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+    "[<>&\x7f-\x9f\u00ad\u02c2\u02c3\u034f\u061c\u115f\u1160\u1433\u1438\u16b2\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2039\u203a\u2060-\u206f\u2329\u232a\u276c-\u2771\u27e8\u27e9\u3008\u3009\u3164\ud800-\udfff"
+    "\ufe00-\ufe0e\ufe64\ufe65\ufeff\uff1c\uff1e\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U00016f3f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U0001d236\U0001d237\U000e0000-\U000e0fff]"
+    r"|(?<=\ufe0f)\ufe0f|\[(?=/?g?[A-Z][A-Z0-9_]{2,}\])"
 )
 
 

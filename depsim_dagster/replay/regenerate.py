@@ -9,20 +9,25 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from depsim_dagster.config import DeploymentConfig, StudyConfig
+from depsim_dagster.config import DeploymentConfig, ReplayConfig, StudyConfig
 from depsim_dagster.errors import LakeError, TrafficError
 from depsim_dagster.lake import partition_label
-from depsim_dagster.replay.claims import Subject
-from depsim_dagster.replay.endpoints import Endpoint
-from depsim_dagster.replay.engine import CallStatistics, ModelCall, complete_calls
-from depsim_dagster.replay.journal import Journal
-from depsim_dagster.replay.requests import CHAT_PATH, chat_request, request_id
+from depsim_dagster.progress import Progress
+from depsim_dagster.replay.asked import Asked
+from depsim_dagster.replay.budget.spending import Spending
+from depsim_dagster.replay.calls.endpoints import Endpoint
+from depsim_dagster.replay.calls.engine import CallStatistics, complete_calls
+from depsim_dagster.replay.dialects.apis import model_call, request_body, with_seed
+from depsim_dagster.replay.dialects.requests import ModelCall, canonical_json
+from depsim_dagster.replay.journal.claims import Subject
+from depsim_dagster.replay.journal.id_set import IdSet, id_keys
+from depsim_dagster.replay.journal.response_journal import Journal
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.prefix_sources import (
     BASELINE_SOURCES,
@@ -62,7 +67,8 @@ def regenerate(
     prefixes: Iterable[pa.RecordBatch],
     endpoint: Endpoint,
     journal: Journal,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    spending: Spending | None = None,
 ) -> Replayed:
     """Regenerate the target turn of every prefix that `model` is simulated on (METHOD.md: X→Y, and Y→Y).
 
@@ -70,10 +76,17 @@ def regenerate(
     `prefixes` are batches of DEIDENTIFIED_PREFIXES with PREFIX_COLUMNS. Only ids are held in memory.
     """
     deployment = study.deployment(model)
-    asked: list[tuple[str, str, int, str]] = []
+    asked = Asked()
     calls = _calls(study, week, deployment, prefixes, endpoint, asked)
-    statistics = complete_calls(endpoint, calls, journal, progress=progress)
+    statistics = complete_calls(endpoint, calls, journal, progress=progress, spending=spending)
     return Replayed(statistics, _rows(study, week, model, endpoint, journal, asked))
+
+
+def replay_calls(
+    study: StudyConfig, week: str, model: str, prefixes: Iterable[pa.RecordBatch], endpoint: Endpoint
+) -> Iterator[ModelCall]:
+    """The calls that `regenerate` makes, made by nobody: for whoever counts them."""
+    return _calls(study, week, study.deployment(model), prefixes, endpoint, Asked())
 
 
 def _calls(
@@ -82,27 +95,27 @@ def _calls(
     deployment: DeploymentConfig,
     prefixes: Iterable[pa.RecordBatch],
     endpoint: Endpoint,
-    asked: list[tuple[str, str, int, str]],
+    asked: Asked,
 ) -> Iterator[ModelCall]:
-    replayed = _replayed(study, week, deployment.model)
-    drawn: set[tuple[str, int]] = set()
+    replayed = replayed_sources(study, week, deployment.model)
+    drawn = IdSet()
     for batch in prefixes:
         for row in batch.to_pylist():
             source = row["prefix_source"]
             if (source, row["deployment"]) not in replayed:
                 continue
             body = _body(study, week, deployment, row, endpoint)
-            identity = request_id(endpoint.name, CHAT_PATH, body, 0)
+            identity = hashlib.sha256(canonical_json(body).encode("ascii")).hexdigest()
             for index in range(study.replay.completions_per_prefix):
                 sample = _sample(SAMPLES[source], row["turn_id"], index, identity, drawn)
-                seeded = {**body, "seed": _seed(study, week, sample)}
+                seeded = with_seed(endpoint, body, _seed(study, week, sample))
                 subject = Subject(week, row["turn_id"], row["user_id"])
-                call = ModelCall(request_id(endpoint.name, CHAT_PATH, seeded, sample), seeded, subject)
-                asked.append((row["turn_id"], row["deployment"], index, call.request_id))
+                call = model_call(endpoint, seeded, sample, subject)
+                asked.add(call.request_id, row["deployment"], row["turn_id"], index)
                 yield call
 
 
-def _replayed(study: StudyConfig, week: str, model: str) -> frozenset[tuple[str, str]]:
+def replayed_sources(study: StudyConfig, week: str, model: str) -> frozenset[tuple[str, str]]:
     """(prefix source, deployment) of the prefixes that `model` is simulated on in this week."""
     pairs = {(DEPLOYMENT_TRAFFIC, deployment) for deployment in study.replayed_deployments(model)}
     if model in study.simulated_models(dt.date.fromisoformat(week)):
@@ -110,14 +123,13 @@ def _replayed(study: StudyConfig, week: str, model: str) -> frozenset[tuple[str,
     return frozenset(pairs)
 
 
-def _sample(samples: range, turn_id: str, index: int, identity: str, drawn: set[tuple[str, int]]) -> int:
+def _sample(samples: range, turn_id: str, index: int, identity: str, drawn: IdSet) -> int:
     """Which of the possible draws on an equal prefix this one is. It hangs on the turn, so that nobody else's answer
     is asked for again when a turn leaves the sample; where two turns meet, the later one takes the next that is free.
     """
     place = int.from_bytes(hashlib.sha256(f"{turn_id}#{index}".encode()).digest()[:8]) % len(samples)
-    while (identity, samples[place]) in drawn:
+    while not drawn.add(f"{identity}/{samples[place]}"):
         place = (place + 1) % len(samples)
-    drawn.add((identity, samples[place]))
     return samples[place]
 
 
@@ -136,16 +148,21 @@ def _body(
             message for message in messages if message["role"] not in ("system", "developer")
         ]
     try:
-        return chat_request(
-            deployment.served_model,
-            messages,
-            tools=row["tools"],
-            sampling={"temperature": study.replay.temperature, "max_tokens": study.replay.max_tokens},
-            max_tokens_param=endpoint.max_tokens_param,
+        return request_body(
+            endpoint, deployment.served_model, messages, tools=row["tools"], sampling=_sampling(study.replay)
         )
     except TrafficError as error:
         label = partition_label(DEIDENTIFIED_PREFIXES.name, {"week": week})
         raise TrafficError(f"{label}, turn {row['turn_id']}: {error}") from None
+
+
+def _sampling(replay: ReplayConfig) -> dict[str, Any]:
+    return {
+        "temperature": replay.temperature,
+        "top_p": replay.top_p,
+        "max_tokens": replay.max_tokens,
+        **replay.parameters,
+    }
 
 
 def _rows(
@@ -154,31 +171,30 @@ def _rows(
     model: str,
     endpoint: Endpoint,
     journal: Journal,
-    asked: list[tuple[str, str, int, str]],
+    asked: Asked,
 ) -> Iterator[pa.RecordBatch]:
-    by_request = {request: (turn, deployment, index) for turn, deployment, index, request in asked}
+    schema = REGENERATED_COMPLETIONS.schema
+    constants = {"week": week, "model": model, "endpoint": endpoint.name, "sandbox": study.sandbox}
+    keys, of_request = asked.keys(), asked.prefixes()
     written = 0
-    for batch in journal.outcomes(by_request):
-        rows = []
-        for outcome in batch.to_pylist():
-            turn, deployment, index = by_request[outcome["request_id"]]
-            del outcome["answered_at"]
-            rows.append(
-                {
-                    "week": week,
-                    "model": model,
-                    "deployment": deployment,
-                    "turn_id": turn,
-                    "completion_index": index,
-                    "endpoint": endpoint.name,
-                    "sandbox": study.sandbox,
-                    **outcome,
-                }
-            )
-        written += len(rows)
-        yield pa.RecordBatch.from_pylist(rows, schema=REGENERATED_COMPLETIONS.schema)
-    if written != len(by_request):
+    for outcomes in journal.outcomes_in_order(keys):
+        end = written + len(outcomes)
+        if (id_keys(outcomes.column("request_id")) != keys[written:end]).any():
+            break
+        columns = {name: pa.repeat(value, len(outcomes)) for name, value in constants.items()}
+        prefixes = of_request.slice(written, len(outcomes))
+        columns |= {
+            name: prefixes.column(name).cast(schema.field(name).type) for name in prefixes.schema.names
+        }
+        columns |= dict(zip(outcomes.schema.names, outcomes.columns, strict=True))
+        yield from (
+            pa.table({field.name: columns[field.name] for field in schema}, schema)
+            .combine_chunks()
+            .to_batches()
+        )
+        written = end
+    if written != len(keys):
         label = partition_label(REGENERATED_COMPLETIONS.name, {"week": week, "model": model})
         raise LakeError(
-            f"{label}: {len(by_request)} calls were made and the journal has {written}; run this partition again"
+            f"{label}: {len(keys)} calls were made and the journal lacks the answers to some; run this partition again"
         )

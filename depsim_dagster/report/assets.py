@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from depsim_dagster.grading.review.schema import GRADER_VALIDATION
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.warehouse import WAREHOUSE as WAREHOUSE
 from depsim_dagster.marts.warehouse import write_warehouse
@@ -33,7 +34,7 @@ def report_assets() -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
-        deps=list(MARTS),
+        deps=[*MARTS, GRADER_VALIDATION.name],
         group_name="report",
         description="The study report: one self-contained HTML page, and report.json beside it.",
         kinds={"html"},

@@ -10,16 +10,18 @@ import pyarrow.parquet as pq
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.config_sections import ConsentConfig
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
+from depsim_dagster.grading.review.schema import GRADER_VALIDATION
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.lake_files import MARTS_DIRECTORY
-from depsim_dagster.privacy.gates.aggregates import published_aggregate
+from depsim_dagster.privacy.gates.aggregates import published_aggregate, suppressed_validation
 from depsim_dagster.registry.schema import (
     BASELINE_CALIBRATION,
     CALIBRATION_SUMMARY,
     POST_RELEASE_CALIBRATION,
     REGISTERED_FORECASTS,
 )
+from depsim_dagster.report.missing_bounds import with_missing_bounds
 from depsim_dagster.report.quality_content import gate_marks, quality_content
 from depsim_dagster.report.report_content import ReportContent
 from depsim_dagster.study import Study
@@ -29,12 +31,14 @@ from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 def report_content(study: Study) -> ReportContent:
     """Everything published so far in this study's lake."""
-    forecasts = published_rows(study, REGISTERED_FORECASTS)
+    forecasts, calibration = _with_worst_cases(
+        study, published_rows(study, REGISTERED_FORECASTS), published_rows(study, POST_RELEASE_CALIBRATION)
+    )
     return ReportContent(
         study=study.config.name,
         generated_at=dt.datetime.now(dt.UTC),
         sandbox=study.config.sandbox,
-        calibration=published_rows(study, POST_RELEASE_CALIBRATION),
+        calibration=calibration,
         summary=published_rows(study, CALIBRATION_SUMMARY),
         forecasts=forecasts,
         baselines=published_rows(study, BASELINE_CALIBRATION),
@@ -46,8 +50,28 @@ def report_content(study: Study) -> ReportContent:
         marts=mart_rows(study),
         measurement_stack=_stack_summary(study),
         data_quality=quality_content(study, forecasts),
+        grader_validation=suppressed_validation(
+            published_rows(study, GRADER_VALIDATION), study.config.privacy.k_anonymity
+        ),
         gates=_gates(study),
     )
+
+
+def _with_worst_cases(
+    study: Study, forecasts: pd.DataFrame, calibration: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sealed forecasts and their outcomes with how far missing outcomes could move them."""
+    simulated, observed = (published_rows(study, table) for table in (RATE_ESTIMATES, OBSERVED_RATES))
+    if len(forecasts) and len(simulated):
+        simulated = simulated.merge(forecasts[["model", "deployment"]].drop_duplicates())
+    weeks = {row.model: set(row.forecast_weeks) for row in forecasts.itertuples()}
+    forecasts = with_missing_bounds(forecasts, simulated, weeks, "rate_per_100k")
+    known = {deployment.model for deployment in study.config.deployments}
+    weeks = {
+        model: set(map(str, study.config.observation_weeks(model)))
+        for model in known.intersection(calibration["model"] if len(calibration) else ())
+    }
+    return forecasts, with_missing_bounds(calibration, observed, weeks, "observed_per_100k", "observed_")
 
 
 def published_rows(study: Study, table: LakeTable) -> pd.DataFrame:

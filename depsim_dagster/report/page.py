@@ -10,8 +10,9 @@ from importlib import resources
 
 import pandas as pd
 
+from depsim_dagster.report.missing_bounds import missing_bounds_text
 from depsim_dagster.report.plain_rows import Row, plain, records, visible
-from depsim_dagster.report.plain_tables import mart_tables
+from depsim_dagster.report.plain_tables import mart_tables, plain_table
 from depsim_dagster.report.quality_tables import (
     changes_text,
     funnels,
@@ -20,6 +21,7 @@ from depsim_dagster.report.quality_tables import (
     source_title,
 )
 from depsim_dagster.report.report_content import GROUP_TITLES, SANDBOX_LABEL, SANDBOX_SHORT, ReportContent
+from depsim_dagster.report.validation_table import NOT_VALIDATED, UNCORRECTED, validation_table
 from depsim_dagster.report.value_text import (
     ABSENT,
     WITHHELD,
@@ -95,6 +97,14 @@ def render_report(content: ReportContent) -> str:
         quality=quality,
         quality_withheld=any(WITHHELD in cell for table in quality for row in table["rows"] for cell in row),
         outcomes_known=len(content.data_quality.outcomes) > 0,
+        validation=plain_table(
+            "Graders beside people on the same turns",
+            validation_table(content.grader_validation),
+            NOT_VALIDATED,
+        ),
+        uncorrected=UNCORRECTED,
+        validation_withheld="suppressed" in content.grader_validation
+        and bool(content.grader_validation["suppressed"].any()),
         overrides=override_table(content.data_quality),
         gates=[plain(gate) for gate in content.gates],
         stack=[
@@ -128,6 +138,8 @@ def _section(index: int, rows: list[Row], summary: Row | None, sandbox: bool) ->
             "observed": rate_cell(row, "observed"),
             "production": rate_cell(row, "predecessor_production"),
             "simulated": rate_cell(row, "predecessor_sim"),
+            "forecast_moved": missing_bounds_text(row, "forecast"),
+            "observed_moved": missing_bounds_text(row, "observed"),
             "direction": direction_text(row),
             "few": row.get("sme") is not None and not row.get("comparable"),
             "above": None not in (row.get("sme"), row.get("sme_noise_floor_p90"))

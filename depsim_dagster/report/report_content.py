@@ -52,8 +52,9 @@ class ReportContent:
     candidate without calibration rows is shown as sealed, not yet observed); baselines: `baseline_calibration` rows;
     rates_by_week: `rate_estimates` and `observed_rates` rows together; funnel: week, prefix_source, rule, turns, order,
     where the turns that each rule excluded and those that are left add up to the source's turns; marts: name to any
-    table; gates: mappings with week, suite, success, suite_version, note. A row whose `suppressed` is true has its
-    numbers withheld, because they rest on fewer than `k_anonymity` users or would give such a number away.
+    table; grader_validation: rows of the table of that name; gates: mappings with week, suite, success, suite_version,
+    note. A row whose `suppressed` is true has its numbers withheld, because they rest on fewer than `k_anonymity` users
+    or would give such a number away.
     """
 
     study: str
@@ -68,11 +69,19 @@ class ReportContent:
     marts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     measurement_stack: Mapping[str, object] = field(default_factory=dict)
     data_quality: DataQuality = field(default_factory=DataQuality)
+    grader_validation: pd.DataFrame = field(default_factory=pd.DataFrame)
     k_anonymity: int | None = None
     gates: Sequence[Mapping[str, object]] = ()
 
     @property
     def shows_sandbox(self) -> bool:
         """True when the flag is set or any row says so: a forgotten flag must not drop the label."""
-        frames = (self.calibration, self.summary, self.forecasts, self.baselines, self.rates_by_week)
+        frames = (
+            self.calibration,
+            self.summary,
+            self.forecasts,
+            self.baselines,
+            self.rates_by_week,
+            self.grader_validation,
+        )
         return self.sandbox or any(row.get("sandbox") is True for frame in frames for row in records(frame))

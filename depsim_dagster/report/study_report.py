@@ -56,6 +56,7 @@ def report_json(content: ReportContent) -> str:
             part.name: _plain_table(getattr(content.data_quality, part.name))
             for part in fields(content.data_quality)
         },
+        "grader_validation": records(content.grader_validation),
         "gates": [plain(gate) for gate in content.gates],
     }
     return json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True) + "\n"

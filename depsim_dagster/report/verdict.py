@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from depsim_dagster.errors import LakeError
+from depsim_dagster.estimation.comparison import jeffreys_rate
+from depsim_dagster.estimation.counts import counts_as_read
 from depsim_dagster.report.plain_rows import Row, records
 from depsim_dagster.report.report_content import ReportContent
 from depsim_dagster.report.value_text import ABSENT, rate_cell
 
+MISSING = ("missing", "missing_low_per_100k", "missing_high_per_100k")
 RISE = 1.5  # METHOD.md: a production rate "moved" from 1.5x on
 MINIMUM_EVENTS = (
     10  # the contract's bar for `comparable`; used here only to keep noise out of the lists of rises
@@ -22,7 +25,8 @@ MINIMUM_EVENTS = (
 class Verdict:
     """How one candidate's forecast did. Errors (SME, a factor >= 1) are over the comparable categories only;
     None = no data. `noise_floor` and its p90 are what a perfect simulator's median SME would be. `missing_of` target
-    turns were asked for in the forecast's worst category, and `missing` of them have no label.
+    turns were to be labelled in the forecast's worst category, and `missing` of them have no label, `missing_share` by
+    weight.
     """
 
     model: str
@@ -50,6 +54,7 @@ class Verdict:
     inside_of: int
     missing: int
     missing_of: int
+    missing_share: float
     rises: tuple[Row, ...]
 
 
@@ -74,7 +79,7 @@ def candidates(content: ReportContent) -> dict[str, list[Row]]:
         model = str(row["model"])
         released[model] = str(row.get("released_at") or "")
         if beside := scored.get((model, str(row["category"]))):
-            beside["forecast_missing"] = row.get("missing")
+            beside |= {f"forecast_{name}": row.get(name) for name in MISSING}
         if model not in groups:
             sealed_only.setdefault(model, []).append(_unobserved(row))
     groups |= sealed_only
@@ -88,7 +93,7 @@ def _unobserved(row: Row) -> Row:
     named = {
         "k": "forecast_k",
         "n": "forecast_n",
-        "missing": "forecast_missing",
+        **{name: f"forecast_{name}" for name in MISSING},
         "rate_per_100k": "forecast_per_100k",
         "lower_per_100k": "forecast_lower_per_100k",
         "upper_per_100k": "forecast_upper_per_100k",
@@ -118,6 +123,7 @@ def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
     judged = [row for row in rows if row.get("observed_in_prediction") is not None]
     observed = any(row.get("observed_n") for row in rows)
     missing = max(rows, key=lambda row: row.get("forecast_missing") or 0)
+    lost = missing.get("forecast_missing") or 0
     return Verdict(
         model=str(first["model"]),
         deployment=str(first.get("deployment") or ABSENT),
@@ -143,10 +149,18 @@ def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
         paired_called=len(paired),
         inside=sum(row["observed_in_prediction"] for row in judged),
         inside_of=len(judged),
-        missing=missing.get("forecast_missing") or 0,
-        missing_of=(missing.get("forecast_missing") or 0) + (missing.get("forecast_n") or 0),
+        missing=lost,
+        missing_of=lost + (missing.get("forecast_n") or 0),
+        missing_share=_missing_share(missing, lost),
         rises=tuple(biggest_rises(rows, observed)),
     )
+
+
+def _missing_share(row: Row, lost: int) -> float:
+    """By weight where the worst cases are known: under a cascade n counts only the turns that the grader read."""
+    low, high = row.get("forecast_missing_low_per_100k"), row.get("forecast_missing_high_per_100k")
+    asked = lost + (row.get("forecast_n") or 0)
+    return (high - low) / 100_000 if None not in (low, high) else lost / asked if asked else 0.0
 
 
 def biggest_rises(rows: Sequence[Row], observed: bool, limit: int = 3) -> list[Row]:
@@ -160,11 +174,7 @@ def biggest_rises(rows: Sequence[Row], observed: bool, limit: int = 3) -> list[R
         k_new, n_new, k_old, n_old = (row.get(f"{side}_{part}") for side in (left, right) for part in "kn")
         if None in (k_new, k_old) or not n_new or not n_old or k_new + k_old < MINIMUM_EVENTS:
             continue
-        ratio = (
-            row.get("observed_ratio")
-            if observed
-            else ((k_new + 0.5) / (n_new + 1)) / ((k_old + 0.5) / (n_old + 1))
-        )
+        ratio = row.get("observed_ratio") if observed else _rise(row)
         if ratio is not None and ratio >= RISE:
             found.append(
                 {
@@ -178,11 +188,21 @@ def biggest_rises(rows: Sequence[Row], observed: bool, limit: int = 3) -> list[R
     return sorted(found, key=lambda rise: (-rise["ratio"], str(rise["category"])))[:limit]
 
 
+def _rise(row: Row) -> float:
+    """X→Y over Y→Y, of smoothed rates; the predecessor carries no design effect, so the candidate's stands in for it."""
+    smoothed = []
+    for side in ("forecast", "predecessor_sim"):
+        rate, n, effect = row[f"{side}_per_100k"], row[f"{side}_n"], row.get("design_effect")
+        count, turns, _ = counts_as_read([rate], [n], [effect])
+        smoothed.append(float(jeffreys_rate(count, turns)[0]))
+    return smoothed[0] / smoothed[1]
+
+
 def missing_text(found: Verdict) -> str | None:
     """What is to be said of a forecast that does not rest on every turn it asked for."""
     if not found.missing:
         return None
     return (
-        f"{found.missing:,} of {found.missing_of:,} forecast turns have no label ({found.missing / found.missing_of:.1%}): "
+        f"{found.missing:,} of {found.missing_of:,} forecast turns have no label ({found.missing_share:.1%}): "
         "the rates rest on those that were answered and graded"
     )

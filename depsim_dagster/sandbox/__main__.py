@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depsim_dagster.errors import ConfigurationError, DepsimError
 from depsim_dagster.sandbox.world import World
+
+if TYPE_CHECKING:
+    from depsim_dagster.sandbox.batch_faults import BatchFaults
 
 
 def _rate(text: str) -> float:
@@ -25,6 +30,13 @@ def _positive(text: str) -> float:
     value = float(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError("must be a number of 0 or more")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
     return value
 
 
@@ -64,12 +76,36 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--latency-ms", type=_positive, default=0.0)
     serve.add_argument("--rate-429", type=_rate, default=0.0)
     serve.add_argument("--retry-after", type=_positive, help="Retry-After in seconds on a 429")
-    serve.add_argument("--rate-5xx", type=_rate, default=0.0)
+    serve.add_argument("--rate-5xx", type=_rate, default=0.0, help="500 and 503 in equal parts")
     serve.add_argument("--rate-timeout", type=_rate, default=0.0, help="share of requests that stall")
     serve.add_argument("--stall-seconds", type=_positive, default=600.0)
     serve.add_argument(
         "--rate-truncated", type=_rate, default=0.0, help="share of responses cut in the middle"
     )
+    serve.add_argument(
+        "--rate-reset", type=_rate, default=0.0, help="share of connections reset before an answer"
+    )
+    serve.add_argument(
+        "--rate-late-reset", type=_rate, default=0.0, help="share of connections reset after the headers"
+    )
+    serve.add_argument(
+        "--rate-invalid-json", type=_rate, default=0.0, help="share of answers of which the end is missing"
+    )
+    serve.add_argument("--rate-slow", type=_rate, default=0.0, help="share of bodies that drip")
+    serve.add_argument("--slow-seconds", type=_positive, default=2.0, help="mean time of a slow body")
+    serve.add_argument(
+        "--requests-per-minute", type=_count, help="429 beyond, and x-ratelimit-* headers on every answer"
+    )
+    serve.add_argument(
+        "--batch-fates",
+        default="",
+        help="ends of the first batches, separated by commas: completed, invalid, token_limit, expired:SHARE or "
+        "cancelled:SHARE of the lines run",
+    )
+    serve.add_argument("--batch-rate-429", type=_rate, default=0.0, help="share of a batch's lines")
+    serve.add_argument("--batch-rate-5xx", type=_rate, default=0.0, help="share of a batch's lines")
+    serve.add_argument("--batch-queue-lines", type=_count, help="lines that may wait in all batches together")
+    serve.add_argument("--max-concurrent", type=_count, help="429 for more requests at a time")
     return parser
 
 
@@ -123,21 +159,37 @@ def _serve(arguments: argparse.Namespace) -> None:
             )
     faults = Faults(
         seed=arguments.fault_seed,
-        latency_ms=arguments.latency_ms,
-        rate_429=arguments.rate_429,
-        retry_after=arguments.retry_after,
-        rate_5xx=arguments.rate_5xx,
-        rate_timeout=arguments.rate_timeout,
-        rate_truncated=arguments.rate_truncated,
-        stall_seconds=arguments.stall_seconds,
+        **{
+            field.name: getattr(arguments, field.name)
+            for field in dataclasses.fields(Faults)
+            if field.name != "seed"
+        },
     )
     if sum(rate for _, rate in faults.rates) > 1:
         raise ConfigurationError("the --rate-… options add up to more than 1")
-    server = SandboxServer(Cast(players), faults, key, arguments.batch_delay_ms / 1000)
+    server = SandboxServer(
+        Cast(players), faults, key, arguments.batch_delay_ms / 1000, _batch_faults(arguments)
+    )
     try:
         asyncio.run(serve(server, arguments.port, arguments.exit_with_parent))
     except OSError as error:
         raise ConfigurationError(f"cannot listen on port {arguments.port} ({error.strerror})") from None
+
+
+def _batch_faults(arguments: argparse.Namespace) -> BatchFaults:
+    from depsim_dagster.sandbox.batch_faults import BatchFaults, Fate
+
+    try:
+        fates = tuple(Fate.parse(text) for text in arguments.batch_fates.split(",") if text.strip())
+    except ValueError as error:
+        raise ConfigurationError(f"--batch-fates: `{error}` is none of the ends that a batch has") from None
+    return BatchFaults(
+        arguments.fault_seed,
+        fates,
+        arguments.batch_rate_429,
+        arguments.batch_rate_5xx,
+        arguments.batch_queue_lines,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
-"""Files and Batches of the OpenAI-compatible server, kept in memory.
+"""Batches of the OpenAI-compatible server, kept in memory.
 
 A batch runs in the background of the server's event loop; its lines pass the same validation and players as
-live requests.
+live requests. How often each line was run is counted, so that a client that pays twice is found out.
 """
 
 from __future__ import annotations
@@ -10,115 +10,62 @@ import asyncio
 import json
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from depsim_dagster.sandbox.batch_faults import (
+    CANCELLED,
+    COMPLETED,
+    EXPIRED,
+    TOKEN_LIMIT,
+    WHOLE,
+    BatchFaults,
+    Fate,
+)
+from depsim_dagster.sandbox.faults import Faults, FaultSchedule
+from depsim_dagster.sandbox.file_store import FileStore, page
 from depsim_dagster.sandbox.wire import RequestRefused
 
-_ENDPOINT = "/v1/chat/completions"
+_ENDPOINTS = ("/v1/chat/completions", "/v1/responses")
 _MOST_LINES = 50_000
-_MOST_BYTES = 200 * 2**20
 _DAY = 86400
 _FINISHED = ("completed", "failed", "cancelled", "expired")
 
 
-class FileStore:
-    """Uploaded and produced files by id."""
-
-    def __init__(self) -> None:
-        self._files: dict[str, tuple[dict[str, Any], bytes]] = {}
-
-    def add(self, content: bytes, filename: str, purpose: str) -> dict[str, Any]:
-        """Store bytes; returns the file object."""
-        if len(content) > _MOST_BYTES:
-            raise RequestRefused(400, "The file is larger than 200 MB.", "file_too_large", "file")
-        info = {
-            "id": f"file-{uuid.uuid4().hex[:24]}",
-            "object": "file",
-            "bytes": len(content),
-            "created_at": int(time.time()),
-            "expires_at": None,
-            "filename": filename,
-            "purpose": purpose,
-            "status": "processed",
-            "status_details": None,
-        }
-        self._files[info["id"]] = (info, content)
-        return info
-
-    def _get(self, file_id: str) -> tuple[dict[str, Any], bytes]:
-        try:
-            return self._files[file_id]
-        except KeyError:
-            raise RequestRefused(404, f"No such File object: {file_id[:64]}", None, "id") from None
-
-    def info(self, file_id: str) -> dict[str, Any]:
-        """The file object."""
-        return self._get(file_id)[0]
-
-    def content(self, file_id: str) -> bytes:
-        """The file's bytes."""
-        return self._get(file_id)[1]
-
-    def delete(self, file_id: str) -> dict[str, Any]:
-        """Forget the file."""
-        self._get(file_id)
-        del self._files[file_id]
-        return {"id": file_id, "object": "file", "deleted": True}
-
-    def list(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """A page of file objects, newest first; `purpose`, `after`, `limit` and `order` as published."""
-        files = [info for info, _ in self._files.values() if query.get("purpose") in (None, info["purpose"])]
-        return page(files if query.get("order") == "asc" else files[::-1], query, 10_000)
-
-
-def page(items: list[dict[str, Any]], query: Mapping[str, str], default: int) -> dict[str, Any]:
-    """One page of a cursor-paged list. Raises RequestRefused (400) for a bad limit or an unknown cursor."""
-    try:
-        limit = int(query.get("limit", default))
-    except ValueError:
-        limit = 0
-    if limit < 1:
-        raise RequestRefused(400, "'limit' must be a positive integer.", "invalid_value", "limit")
-    start = 0
-    if "after" in query:
-        ids = [item["id"] for item in items]
-        if query["after"] not in ids:
-            raise RequestRefused(400, "'after' names no object of this list.", "invalid_value", "after")
-        start = ids.index(query["after"]) + 1
-    data = items[start : start + limit]
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-        "has_more": start + limit < len(items),
-    }
-
-
 class BatchRunner:
-    """Creates, runs and cancels batches. `answer` maps a body to (status, response body).
+    """Creates, runs and cancels batches. `answer` maps a line's url and body to (status, response body).
 
     `delay` is the time in seconds that a batch spends in each of `validating` and `in_progress` before its
-    lines run.
+    lines run. `executions` counts the lines that were run by custom_id, `answers` those that got a 200.
     """
 
     def __init__(
         self,
         files: FileStore,
-        answer: Callable[[dict[str, Any]], tuple[int, dict[str, Any]]],
+        answer: Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]],
         delay: float = 0.0,
+        faults: BatchFaults | None = None,
     ):
         self._files = files
         self._answer = answer
         self._delay = delay
+        self._faults = faults or BatchFaults()
+        self._schedule = FaultSchedule(
+            Faults(self._faults.seed, rate_429=self._faults.rate_429, rate_5xx=self._faults.rate_5xx)
+        )
+        self.executions: Counter[str] = Counter()
+        self.answers: Counter[str] = Counter()
+        self._queued: Counter[str] = Counter()
         self._batches: dict[str, dict[str, Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Start a batch. Raises RequestRefused for an unknown file, endpoint or window."""
-        if body.get("endpoint") != _ENDPOINT:
-            raise RequestRefused(400, f"'endpoint' must be {_ENDPOINT}.", "invalid_value", "endpoint")
+        if body.get("endpoint") not in _ENDPOINTS:
+            raise RequestRefused(
+                400, f"'endpoint' must be one of {', '.join(_ENDPOINTS)}.", "invalid_value", "endpoint"
+            )
         if body.get("completion_window") != "24h":
             raise RequestRefused(
                 400, "'completion_window' must be 24h.", "invalid_value", "completion_window"
@@ -132,7 +79,7 @@ class BatchRunner:
         batch: dict[str, Any] = {
             "id": f"batch_{uuid.uuid4().hex[:24]}",
             "object": "batch",
-            "endpoint": _ENDPOINT,
+            "endpoint": body["endpoint"],
             "errors": None,
             "input_file_id": file_id,
             "completion_window": "24h",
@@ -151,8 +98,10 @@ class BatchRunner:
             "request_counts": {"total": 0, "completed": 0, "failed": 0},
             "metadata": body.get("metadata"),
         }
+        created = len(self._batches)
+        fate = self._faults.fates[created] if created < len(self._faults.fates) else Fate()
         self._batches[batch["id"]] = batch
-        task = asyncio.get_running_loop().create_task(self._run(batch, self._files.content(file_id)))
+        task = asyncio.get_running_loop().create_task(self._run(batch, self._files.content(file_id), fate))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return batch
@@ -180,15 +129,39 @@ class BatchRunner:
         """A page of batches, newest first."""
         return page(list(self._batches.values())[::-1], query, 20)
 
+    def statistics(self) -> dict[str, Any]:
+        """What was done so far, without text."""
+        statuses = Counter(batch["status"] for batch in self._batches.values())
+        return {
+            "batches": dict(statuses),
+            "files": len(self._files),
+            "executions": dict(self.executions),
+            "answers": dict(self.answers),
+        }
+
     async def close(self) -> None:
         """Stop what still runs."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _run(self, batch: dict[str, Any], content: bytes) -> None:
+    async def _run(self, batch: dict[str, Any], content: bytes, fate: Fate) -> None:
+        try:
+            await self._work(batch, content, fate)
+        finally:
+            del self._queued[batch["id"]]
+
+    async def _work(self, batch: dict[str, Any], content: bytes, fate: Fate) -> None:
+        lines, errors = _validate(content, batch["endpoint"])
+        most = self._faults.queue_lines
+        if most is not None and self._queued.total() + len(lines) > most:
+            fate = Fate(TOKEN_LIMIT)
+        if fate.name in WHOLE:
+            code, message = WHOLE[fate.name]
+            errors.append({"code": code, "message": message, "line": None, "param": None})
+        if not errors:
+            self._queued[batch["id"]] = len(lines)
         await asyncio.sleep(self._delay)
-        lines, errors = _validate(content)
         if batch["status"] == "cancelling":
             _move(batch, "cancelled")
             return
@@ -201,23 +174,42 @@ class BatchRunner:
         _move(batch, "in_progress")
         await asyncio.sleep(self._delay)
         results: list[tuple[bool, bytes]] = []
-        for line in lines:
+        run = round(len(lines) * fate.share)
+        for line in lines[:run]:
             if batch["status"] == "cancelling":
                 break
-            status, response = self._answer(line["body"])
+            status, response = self._line(batch["endpoint"], line)
             done = status == 200
             counts["completed" if done else "failed"] += 1
             results.append((done, _result_line(line["custom_id"], status, response)))
             await asyncio.sleep(0)
-        cancelled = batch["status"] == "cancelling"
-        if not cancelled:
+        if batch["status"] == "cancelling" or fate.name == CANCELLED:
+            ending = CANCELLED
+        elif fate.name == EXPIRED:
+            ending = EXPIRED
+            results += [(False, _unrun_line(line["custom_id"])) for line in lines[run:]]
+        else:
+            ending = COMPLETED
             _move(batch, "finalizing")
         # Published order is not guaranteed, so a client that relies on it should fail here.
         for done, key, name in ((True, "output_file_id", "output"), (False, "error_file_id", "error")):
             kept = b"".join(line for ok, line in reversed(results) if ok is done)
             if kept:
                 batch[key] = self._files.add(kept, f"{batch['id']}_{name}.jsonl", "batch_output")["id"]
-        _move(batch, "cancelled" if cancelled else "completed")
+        _move(batch, ending)
+
+    def _line(self, url: str, line: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        fault = self._schedule.next(json.dumps(line["body"]).encode())
+        self.executions[line["custom_id"]] += 1
+        if fault is not None:
+            status = 429 if fault == "429" else 500
+            return status, RequestRefused(
+                status, "Planted.", "rate_limit_exceeded" if status == 429 else None
+            ).body
+        status, response = self._answer(url, line["body"])
+        if status == 200:
+            self.answers[line["custom_id"]] += 1
+        return status, response
 
 
 def _move(batch: dict[str, Any], status: str) -> None:
@@ -236,7 +228,18 @@ def _result_line(custom_id: str, status: int, response: dict[str, Any]) -> bytes
     return json.dumps(value).encode() + b"\n"
 
 
-def _validate(content: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _unrun_line(custom_id: str) -> bytes:
+    error = {"code": "batch_expired", "message": "This request was not run before the batch expired."}
+    value = {
+        "id": f"batch_req_{uuid.uuid4().hex[:24]}",
+        "custom_id": custom_id,
+        "response": None,
+        "error": error,
+    }
+    return json.dumps(value).encode() + b"\n"
+
+
+def _validate(content: bytes, endpoint: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(lines, errors): any error fails the batch before a line runs."""
     lines: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
@@ -265,8 +268,8 @@ def _validate(content: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]
                 number,
                 "custom_id",
             )
-        elif value.get("method") != "POST" or value.get("url") != _ENDPOINT:
-            error("invalid_url", f"'method' and 'url' must be POST and {_ENDPOINT}.", number, "url")
+        elif value.get("method") != "POST" or value.get("url") != endpoint:
+            error("invalid_url", f"'method' and 'url' must be POST and {endpoint}.", number, "url")
         elif not isinstance(value.get("body"), dict):
             error("invalid_request", "'body' must be an object.", number, "body")
         else:

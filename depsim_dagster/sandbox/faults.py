@@ -1,4 +1,4 @@
-"""Planted faults of the sandbox server: rate limits, server errors, stalls and cut bodies at given rates."""
+"""Planted faults of the sandbox server: which request meets which, at given rates. How one looks: delivery.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong, how often. Rates are shares of requests, exclusive of each other."""
+    """What goes wrong, how often. Rates are shares of requests, exclusive of each other.
+
+    slow_seconds: mean time that a slow body takes. requests_per_minute, max_concurrent: limits that the server has in
+    truth, beyond which it answers 429; None for none.
+    """
 
     seed: int = 0
     latency_ms: float = 0.0
@@ -18,7 +22,14 @@ class Faults:
     rate_5xx: float = 0.0
     rate_timeout: float = 0.0
     rate_truncated: float = 0.0
+    rate_reset: float = 0.0
+    rate_late_reset: float = 0.0
+    rate_invalid_json: float = 0.0
+    rate_slow: float = 0.0
     stall_seconds: float = 600.0
+    slow_seconds: float = 2.0
+    requests_per_minute: int | None = None
+    max_concurrent: int | None = None
 
     @property
     def rates(self) -> tuple[tuple[str, float], ...]:
@@ -28,7 +39,19 @@ class Faults:
             ("5xx", self.rate_5xx),
             ("timeout", self.rate_timeout),
             ("truncated", self.rate_truncated),
+            ("reset", self.rate_reset),
+            ("late_reset", self.rate_late_reset),
+            ("invalid_json", self.rate_invalid_json),
+            ("slow", self.rate_slow),
         )
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that a request meets. `place`, uniform on [0, 1), is for whatever else has to be drawn."""
+
+    name: str
+    place: float
 
 
 class FaultSchedule:
@@ -43,7 +66,12 @@ class FaultSchedule:
         self._attempts: Counter[bytes] = Counter()
 
     def next(self, raw: bytes) -> str | None:
-        """'429', '5xx', 'timeout', 'truncated', or None, for the next attempt with this body."""
+        """'429', '5xx', 'timeout', … as in `Faults.rates`, or None, for the next attempt with this body."""
+        fault = self.next_fault(raw)
+        return None if fault is None else fault.name
+
+    def next_fault(self, raw: bytes) -> Fault | None:
+        """The same with its `place`."""
         if not self._rates:
             return None
         body = hashlib.blake2b(raw, digest_size=12).digest()
@@ -53,6 +81,6 @@ class FaultSchedule:
         u = int.from_bytes(digest, "big") * 2.0**-64
         for name, rate in self._rates:
             if u < rate:
-                return name
+                return Fault(name, u / rate)
             u -= rate
         return None

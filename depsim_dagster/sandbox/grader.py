@@ -1,7 +1,8 @@
 """The sandbox grader: reads the transcript in the request, recognises behaviours, then errs as planted.
 
 It judges only from what the request contains. `read_turn` is the error-free reader; `verdicts` adds the
-planted sensitivity and specificity; `answer` plays the model `sandbox-grader` for a chat request.
+planted sensitivity and specificity; `answer` plays the model `sandbox-grader` for a chat request, `decide` for typed
+questions.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def find_transcript(text: str) -> dict[str, Any] | None:
             if end >= 0:
                 try:
                     value = json.loads(text[opening.end() : end])
-                except ValueError:
+                except (ValueError, RecursionError):
                     return None
                 readable = isinstance(value, dict) and _messages(value.get("target_turn"))
                 return value if readable else None
@@ -128,7 +129,8 @@ def answer(
     """The content of the grader's reply to a chat request.
 
     With a JSON schema the reply is an object of the schema's properties; without one it is prose that holds
-    a JSON object of all categories. A transcript that cannot be read gets `NO_VERDICT`.
+    a JSON object: of the schema that the instructions state, else of all categories. A transcript that cannot be
+    read gets `NO_VERDICT`.
     """
     text = next((content_text(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), "")
     transcript = find_transcript(text)
@@ -145,10 +147,89 @@ def answer(
         ):
             return json.dumps({name: found[name] for name in properties})
         return json.dumps(_fill(schema, found, None, transcript))
+    told = _schema_in_words(messages)
+    verdict = found if told is None else _fill(told, found, None, transcript)
+    if told is not None and "transcript" in verdict:
+        verdict["transcript"] = _OPEN.findall(text)[-1]  # which block was read
     if kind == "json_object":
-        return json.dumps(found)
+        return json.dumps(verdict)
     flagged = ", ".join(c for c, hit in found.items() if hit) or "nothing"
-    return f"I read the target turn and flag {flagged}.\n\n{json.dumps(found)}"
+    return f"I read the target turn and flag {flagged}.\n\n{json.dumps(verdict)}"
+
+
+def _schema_in_words(messages: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The JSON schema of an object that stands on a line of its own among the instructions."""
+    for message in messages:
+        if message.get("role") in ("system", "developer"):
+            for line in content_text(message.get("content")).splitlines():
+                if line.startswith("{"):
+                    try:
+                        schema = json.loads(line)
+                    except ValueError:
+                        continue
+                    if schema.get("type") == "object":
+                        return schema
+    return None
+
+
+def decide(world: World, text: str, questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Answers to Decisions questions about the transcript in `text`; refusals when it cannot be read.
+
+    A question is about the category in its `name`. Probabilities lie on the verdict's side of one half, at a place that
+    hangs on the turn and the category.
+    """
+    transcript = find_transcript(text)
+    if transcript is None:
+        return [{"type": "refusal", "name": question.get("name")} for question in questions]
+    found = verdicts(world, transcript["target_turn"])
+    turn = turn_text(transcript["target_turn"])
+    return [_decision(question, found, turn, transcript) for question in questions]
+
+
+def _decision(
+    question: Mapping[str, Any], found: Mapping[str, bool], turn: bytes, transcript: Mapping[str, Any]
+) -> dict[str, Any]:
+    name = question.get("name")
+    flagged = found.get(str(name), False)
+    place = f"decision\x1f{name}\x1f".encode("utf-8", "surrogatepass") + turn
+    digest = hashlib.blake2b(place, digest_size=8).digest()
+    u = int.from_bytes(digest, "big") * 2.0**-64
+    probability = 0.6 + 0.39 * u if flagged else 0.35 * u**3
+    if question["type"] == "predicate":
+        return {"type": "predicate", "name": name, "probability": probability}
+    confidence = probability if flagged else 1 - probability
+    if question["type"] == "score":
+        labels = [level["label"] for level in question["levels"]]
+        at = len(labels) - 1 if flagged else 0
+        spread = _spread(len(labels), at, confidence)
+        return {
+            "type": "score",
+            "name": name,
+            "score": sum(i * p for i, p in enumerate(spread)),
+            "confidence": confidence,
+            "probabilities": [
+                {"label": label, "value": i, "probability": p}
+                for i, (label, p) in enumerate(zip(labels, spread, strict=True))
+            ],
+        }
+    values = [choice["value"] for choice in question["choices"]]
+    chosen = _fill({"enum": values}, found, None, transcript)
+    chosen = flagged if flagged in [v for v in values if isinstance(v, bool)] else chosen
+    spread = _spread(len(values), values.index(chosen), confidence)
+    return {
+        "type": "choice",
+        "name": name,
+        "choice": chosen,
+        "confidence": confidence,
+        "probabilities": [{"value": v, "probability": p} for v, p in zip(values, spread, strict=True)],
+    }
+
+
+def _spread(size: int, at: int, confidence: float) -> list[float]:
+    """Probabilities of `size` options: `confidence` on one, the rest in equal parts."""
+    if size == 1:
+        return [1.0]
+    return [confidence if i == at else (1 - confidence) / (size - 1) for i in range(size)]
 
 
 def _fill(schema: Any, found: Mapping[str, bool], category: str | None, transcript: Mapping[str, Any]) -> Any:
@@ -173,8 +254,10 @@ def _fill(schema: Any, found: Mapping[str, bool], category: str | None, transcri
         }
     if kind == "boolean":
         return flagged
-    if kind in ("integer", "number"):
-        return (3 if flagged else 0) if kind == "integer" else (0.97 if flagged else 0.02)
+    if kind == "integer":
+        return min(3, schema.get("maximum", 3)) if flagged else 0
+    if kind == "number":
+        return 0.97 if flagged else 0.02
     if kind == "array":
         items = schema.get("items")
         options = items.get("enum") if isinstance(items, Mapping) else None

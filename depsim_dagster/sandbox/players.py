@@ -1,10 +1,10 @@
-"""Who answers a chat request, by model name: the models and grader of a world, or recordings."""
+"""Who answers a request, by model name: the models and grader of a world, or recordings."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from depsim_dagster.errors import ConfigurationError
@@ -48,6 +48,10 @@ class SandboxPlayer:
             message["reasoning_content"] = message.pop("reasoning")
         return message
 
+    def decide(self, text: str, questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The grader's answers to typed questions."""
+        return grader.decide(self._world, text, questions)
+
 
 class Cast:
     """All players of a server."""
@@ -76,6 +80,15 @@ class Cast:
                 "model_not_found",
                 "model",
             ) from None
+
+    def decide(self, model: str, text: str, questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Answers to typed questions about a text, in their order; only a grader gives them."""
+        player = self.player(model)
+        if not isinstance(player, SandboxPlayer) or model != GRADER:
+            raise RequestRefused(
+                400, f"The model '{model[:80]}' answers no decisions.", "unsupported_value", "model"
+            )
+        return player.decide(text, questions)
 
     def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The completion object for a validated chat request."""

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible server on loopback: chat, models, files, batches, planted faults, counters.
+"""The OpenAI-compatible server on loopback: chat, responses, decisions, models, files, batches, planted faults, counters.
 
 One process, one event loop; it binds 127.0.0.1 only. It is a test double: in-memory, no TLS, one key at most.
 """
@@ -19,10 +19,14 @@ from typing import Any
 
 from aiohttp import web
 
-from depsim_dagster.sandbox.batches import BatchRunner, FileStore
+from depsim_dagster.sandbox.answers import MODEL_PATHS, answer
+from depsim_dagster.sandbox.batch_faults import BatchFaults
+from depsim_dagster.sandbox.batches import BatchRunner
+from depsim_dagster.sandbox.delivery import Delivery, drop
 from depsim_dagster.sandbox.faults import Faults, FaultSchedule
+from depsim_dagster.sandbox.file_store import FileStore
 from depsim_dagster.sandbox.players import Cast
-from depsim_dagster.sandbox.wire import RequestRefused, check_chat_request, parse_body, stream_events
+from depsim_dagster.sandbox.wire import RequestRefused, parse_body, stream_events
 
 _HOST = "127.0.0.1"
 _MOST_BYTES = 256 * 2**20
@@ -40,7 +44,12 @@ class SandboxServer:
     """The application and its state. `app` can be served by any aiohttp runner."""
 
     def __init__(
-        self, cast: Cast, faults: Faults | None = None, api_key: str | None = None, batch_delay: float = 0.0
+        self,
+        cast: Cast,
+        faults: Faults | None = None,
+        api_key: str | None = None,
+        batch_delay: float = 0.0,
+        batch_faults: BatchFaults | None = None,
     ) -> None:
         self._cast = cast
         self._faults = faults or Faults()
@@ -48,13 +57,13 @@ class SandboxServer:
         self._authorization = None if api_key is None else f"Bearer {api_key}".encode()
         self._models: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
-        self._met: Counter[str] = Counter()
+        self._delivery = Delivery(self._faults, self._schedule)
         self._lines = 0
         self._files = FileStore()
-        self._batches = BatchRunner(self._files, self._batch_line, batch_delay)
+        self._batches = BatchRunner(self._files, self.answer_request, batch_delay, batch_faults)
         self.app = web.Application(client_max_size=_MOST_BYTES)
         routes: list[tuple[str, str, Handler]] = [
-            ("POST", "/v1/chat/completions", self._chat),
+            *(("POST", path, self._ask) for path in MODEL_PATHS),
             ("GET", "/v1/models", self._list_models),
             ("GET", "/v1/models/{id:.+}", self._get_model),
             ("POST", "/v1/files", self._upload),
@@ -71,6 +80,7 @@ class SandboxServer:
         for method, path, handler in routes:
             self.app.router.add_route(method, path, self._guarded(handler))
         self.app.router.add_get("/sandbox/stats", self._stats)
+        self.app.router.add_get("/sandbox/batches", self._batch_stats)
         self.app.on_shutdown.append(self._close)
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -100,36 +110,21 @@ class SandboxServer:
             if not hmac.compare_digest(given, self._authorization):
                 raise RequestRefused(401, "Incorrect API key provided.", "invalid_api_key")
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
+    async def _ask(self, request: web.Request) -> web.StreamResponse:
+        """Every model call, in whatever dialect, through the same faults."""
         raw = await request.read()
-        faults = self._faults
-        if faults.latency_ms:
-            await asyncio.sleep(faults.latency_ms / 1000)
-        fault = self._schedule.next(raw)
-        if fault is not None:
-            self._met[fault] += 1
-            if fault == "429":
-                headers = {} if faults.retry_after is None else {"Retry-After": f"{faults.retry_after:g}"}
-                return _json(
-                    RequestRefused(429, "Rate limit reached.", "rate_limit_exceeded").body, 429, headers
-                )
-            if fault == "5xx":
-                status = 500 if len(raw) % 2 else 503
-                return _json(
-                    RequestRefused(status, "The server had an error while processing your request.").body,
-                    status,
-                )
-            if fault == "timeout":
-                return await _stall(request, faults.stall_seconds)
-        body = parse_body(raw)
-        check_chat_request(body)
-        whole = self._cast.complete(body)
-        self._models[body["model"]] += 1
-        if body.get("stream"):
-            return await self._stream(request, body, whole, fault == "truncated")
-        if fault == "truncated":
-            return await _cut(request, json.dumps(whole).encode())
-        return _json(whole)
+        with self._delivery.limits.admitted() as admitted:
+            if not admitted:
+                return self._delivery.too_many()
+            refusal, fault = await self._delivery.meet(request, raw)
+            if refusal is not None:
+                return refusal
+            body = parse_body(raw)
+            whole = answer(self._cast, request.path, body)
+            self._models[body["model"]] += 1
+            if body.get("stream"):
+                return await self._stream(request, body, whole, fault is not None)
+            return await self._delivery.send(request, raw, whole, fault)
 
     async def _stream(
         self, request: web.Request, body: dict[str, Any], whole: dict[str, Any], cut: bool
@@ -144,20 +139,20 @@ class SandboxServer:
             for event in events[: len(events) // 2] if cut else events:
                 await response.write(event)
             if cut:
-                _drop(request)
+                drop(request)
             else:
                 await response.write_eof()
         return response
 
-    def _batch_line(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def answer_request(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """(status, response body) for one line of a batch; `path` as in the line's url."""
         self._lines += 1
         try:
             if self._schedule.next(json.dumps(body).encode()) == "5xx":
                 raise RequestRefused(500, "The server had an error while processing your request.")
-            check_chat_request(body)
             if body.get("stream"):
                 raise RequestRefused(400, "Streaming is not supported in a batch.", "invalid_value", "stream")
-            whole = self._cast.complete(body)
+            whole = answer(self._cast, path, body)
         except RequestRefused as refusal:
             return refusal.status, refusal.body
         except Exception as error:
@@ -226,10 +221,14 @@ class SandboxServer:
                 "requests": self._statuses.total(),
                 "completions_by_model": dict(self._models),
                 "requests_by_status": dict(self._statuses),
-                "faults": dict(self._met),
+                "faults": self._delivery.faults_met,
+                **self._delivery.statistics(),
                 "batch_lines": self._lines,
             }
         )
+
+    async def _batch_stats(self, request: web.Request) -> web.Response:
+        return _json(self._batches.statistics())
 
     async def _close(self, app: web.Application) -> None:
         await self._batches.close()
@@ -238,33 +237,6 @@ class SandboxServer:
 def _failure(error: Exception) -> RequestRefused:
     """A defect as a client sees it: the published shape, and no traceback that could quote the request."""
     return RequestRefused(500, f"The sandbox server failed ({type(error).__name__}).")
-
-
-def _drop(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.close()
-
-
-async def _stall(request: web.Request, seconds: float) -> web.StreamResponse:
-    """Say nothing until the client gives up or the time is over, then close the connection."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while loop.time() < end and request.transport is not None and not request.transport.is_closing():
-        await asyncio.sleep(min(0.1, max(0.0, end - loop.time())))
-    _drop(request)
-    return web.Response(status=504)
-
-
-async def _cut(request: web.Request, body: bytes) -> web.StreamResponse:
-    """Announce the whole body, send half of it, close the connection."""
-    response = web.StreamResponse(
-        headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
-    )
-    with contextlib.suppress(ConnectionError):
-        await response.prepare(request)
-        await response.write(body[: len(body) // 2])
-        _drop(request)
-    return response
 
 
 async def serve(server: SandboxServer, port: int = 0, exit_with_parent: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""OpenAI's chat-completion shapes: request validation, response objects, stream events, error bodies.
+"""OpenAI's chat-completion shapes, and what all dialects share: request validation, response objects, stream events, error bodies.
 
 Plain dictionaries, no models of what answers: `server` routes, `players` answer.
 """
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_FUNCTION_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
+FUNCTION_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 _ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 CHARACTERS_PER_TOKEN = 4
 _PIECE = 48
@@ -33,13 +33,21 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     """The request body as an object. Raises RequestRefused (400) when it is not JSON or not an object."""
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RequestRefused(
             400, "We could not parse the JSON body of your request.", "invalid_json"
         ) from None
     if not isinstance(body, dict):
         raise RequestRefused(400, "The request body must be a JSON object.", "invalid_json")
     return body
+
+
+def refuse_unknown_keys(body: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raises RequestRefused (400) for a key that the API does not have."""
+    if unknown := sorted(set(body) - known):
+        raise RequestRefused(
+            400, f"Unknown parameter: '{unknown[0][:64]}'.", "unknown_parameter", unknown[0][:64]
+        )
 
 
 def check_chat_request(body: Mapping[str, Any]) -> None:
@@ -89,12 +97,16 @@ def check_chat_request(body: Mapping[str, Any]) -> None:
     if tools is not None and not isinstance(tools, list):
         raise RequestRefused(400, "'tools' must be an array.", "invalid_type", "tools")
     for i, tool in enumerate(tools or ()):
-        function = tool.get("function") if isinstance(tool, dict) else None
+        function = (
+            tool.get("custom" if tool.get("type") == "custom" else "function")
+            if isinstance(tool, dict)
+            else None
+        )
         name = function.get("name") if isinstance(function, dict) else None
-        if not isinstance(name, str) or not _FUNCTION_NAME.match(name):
+        if not isinstance(name, str) or not FUNCTION_NAME.match(name):
             raise RequestRefused(
                 400,
-                f"tools[{i}].function.name must match {_FUNCTION_NAME.pattern}.",
+                f"tools[{i}].function.name must match {FUNCTION_NAME.pattern}.",
                 "invalid_value",
                 f"tools[{i}]",
             )
@@ -112,10 +124,12 @@ def check_chat_request(body: Mapping[str, Any]) -> None:
             or (high is not None and value > high)
         ):
             raise RequestRefused(400, f"'{key}' must be an integer in its range.", "invalid_value", key)
-    _check_response_format(body.get("response_format"))
+    check_response_format(body.get("response_format"))
 
 
 def _is_call(value: Any) -> bool:
+    if isinstance(value, dict) and value.get("type") == "custom":
+        return isinstance(value.get("id"), str) and isinstance(value.get("custom"), dict)
     function = value.get("function") if isinstance(value, dict) else None
     return (
         isinstance(function, dict)
@@ -125,7 +139,8 @@ def _is_call(value: Any) -> bool:
     )
 
 
-def _check_response_format(value: Any) -> None:
+def check_response_format(value: Any) -> None:
+    """Raises RequestRefused (400) for a `response_format` that the API refuses."""
     if value is None:
         return
     if not isinstance(value, dict) or value.get("type") not in ("text", "json_object", "json_schema"):

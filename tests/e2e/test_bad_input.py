@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from small_study import SMALL_STUDY, write_study
 
 from depsim_dagster.cli import main
-from depsim_dagster.replay.embedded import EmbeddedServer
+from depsim_dagster.replay.calls.embedded import EmbeddedServer
 
 KEY = "sandbox-key-7f3a"
 FEW_TURNS = {"sampling": {"turns_per_week": 12}}

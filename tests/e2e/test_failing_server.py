@@ -11,7 +11,7 @@ from depsim_dagster.config import load_study
 from depsim_dagster.grading.schema import GRADED_LABELS
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 from depsim_dagster.registry.seal import verified_forecast
-from depsim_dagster.replay.embedded import EmbeddedServer
+from depsim_dagster.replay.calls.embedded import EmbeddedServer
 from depsim_dagster.study import Study
 
 

@@ -14,8 +14,8 @@ import dagster as dg
 from small_study import REPOSITORY, write_study
 
 from depsim_dagster.config import load_study
-from depsim_dagster.replay.embedded import EmbeddedServer
-from depsim_dagster.replay.journal import FLUSH_ROWS
+from depsim_dagster.replay.calls.embedded import EmbeddedServer
+from depsim_dagster.replay.journal.response_journal import FLUSH_ROWS
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study import Study
 

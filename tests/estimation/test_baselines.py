@@ -18,6 +18,7 @@ def rate(category, k, old_k, n=100, **changes):
         "k": k,
         "n": n,
         "rate_per_100k": 1e5 * k / n if n else NAN,
+        "design_effect": 1.0,
         "predecessor_k": old_k,
         "predecessor_n": 100,
         "predecessor_rate_per_100k": None if old_k is None else 1e3 * old_k,
@@ -35,6 +36,7 @@ def scored(category, k, observed_direction, n=1000, **changes):
         "observed_k": k,
         "observed_n": n,
         "observed_per_100k": 1e5 * k / n if n else NAN,
+        "observed_design_effect": 1.0,
         "comparable": True,
         "moved": True,
         "observed_direction": observed_direction,
@@ -60,6 +62,16 @@ def test_measures_are_those_of_the_forecast_on_the_sources_rate():
     assert row["baseline_sme"] == pytest.approx((20.5 / 101) / (7.5 / 1001))
     assert row["baseline_log_score"] == pytest.approx(float(log_score(7, 1000, 20.5 / 101)))
     assert (row["sme"], row["log_score"]) == (2.0, 3.0), "the forecast's own are passed through"
+
+
+def test_under_a_cascade_both_are_counted_as_if_every_turn_had_been_read():
+    """All flagged turns are read and a fifth of all: the same rates, each worth five times its turns."""
+    read = rate("hate", 20, 10, n=100, rate_per_100k=1e5 * 20 / 500, design_effect=0.2)
+    outcome = scored("hate", 7, 1, n=200, observed_per_100k=1e5 * 7 / 1000, observed_design_effect=0.2)
+    row = score([read], [outcome]).loc["hate"]
+    whole = score([rate("hate", 20, 10, n=500)], [scored("hate", 7, 1, n=1000)]).loc["hate"]
+    for name in ("baseline_sme", "baseline_log_score"):
+        assert row[name] == pytest.approx(whole[name]), name
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def labels_of(flagged, **columns):
         "flagged": pd.array(flagged, dtype="boolean"),
         "status": ["graded"] * size,
         "inclusion_probability": 1.0,
+        "grading_probability": 1.0,
         "user_id": [f"u{i}" for i in range(size)],
     }
     return pd.DataFrame({**table, **columns})
@@ -146,6 +147,7 @@ def coverage(users, turns, correlation, seed, replicates=REPLICATES, oversampled
             "user_id": np.concatenate([frame[2] for frame in frames]),
             "flagged": np.concatenate([frame[3] for frame in frames]),
             "inclusion_probability": np.concatenate([frame[4] for frame in frames]),
+            "grading_probability": 1.0,
             "status": "graded",
         }
     )

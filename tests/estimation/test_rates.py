@@ -23,6 +23,7 @@ def label_rows(flagged, category="hate", **columns):
         "flagged": pd.array(flagged, dtype="boolean"),
         "status": ["graded"] * size,
         "inclusion_probability": 0.5,
+        "grading_probability": 1.0,
         "user_id": [f"u{i}" for i in range(size)],
         "turn_id": [f"t{i}" for i in range(size)],
     }
@@ -56,13 +57,13 @@ def test_zero_events_under_unequal_weights_count_with_kish_s_factor():
     assert row["upper_per_100k"] == pytest.approx(299.5732 * 202 / 121, abs=1e-3)
     # Two events among the light turns do not show that an unseen one would be light.
     light = estimate_rates(labels.assign(flagged=[False, True] * 2 + [False] * 996), ["category"]).iloc[0]
-    assert light["design_effect"] > 1.2
+    assert light["design_effect"] > 4 * (2 / 11), "2/11 is what they weigh themselves"
 
 
 def test_statuses_outside_n():
     statuses = ["graded", "graded", "not_applicable", "unscored", "missing_completion", "missing_completion"]
     labels = label_rows([True, False, None, None, None, None], status=statuses)
-    labels.loc[2:, "inclusion_probability"] = np.nan  # only graded rows need one
+    labels.loc[2:2, "inclusion_probability"] = np.nan  # only rows that count need one
     row = estimate_rates(labels, ["category"]).iloc[0]
     assert (row["k"], row["n"], row["missing"], row["clusters"]) == (1, 2, 3, 2)
 
@@ -159,8 +160,8 @@ def test_everything_flagged_stays_within_the_whole():
     [
         ({"status": ["graded", "maybe"]}, "unknown values"),
         ({"flagged": pd.array([True, None], dtype="boolean")}, "null on 1 rows"),
-        ({"inclusion_probability": [0.5, 0.0]}, "1 graded rows"),
-        ({"inclusion_probability": [np.nan, 1.5]}, "2 graded rows"),
+        ({"inclusion_probability": [0.5, 0.0]}, "1 graded or missing rows"),
+        ({"inclusion_probability": [np.nan, 1.5]}, "2 graded or missing rows"),
         ({"user_id": [None, None], "turn_id": [None, "t"]}, "user_id"),
     ],
 )
@@ -258,6 +259,7 @@ def simulated(users, turns_per_user, correlation, probability, seed, oversampled
             "user_id": np.concatenate([frame[2] for frame in frames]),
             "flagged": np.concatenate([frame[3] for frame in frames]),
             "inclusion_probability": np.concatenate([frame[4] for frame in frames]),
+            "grading_probability": 1.0,
             "status": "graded",
         }
     )

@@ -206,6 +206,31 @@ def test_clusters_widen_the_prediction_and_the_floor():
     assert clustered["rise_probability"] == pytest.approx(float(expected))
 
 
+def test_under_a_cascade_a_forecast_is_scored_as_if_every_turn_had_been_read():
+    """A screen that is never wrong: all flagged turns are read, with a fifth of the turns, and nothing is lost."""
+
+    def read(row, **changes):
+        return {**row, "n": row["n"] // 5, "design_effect": 0.2, **changes}
+
+    whole = score(
+        forecast_row(3, 50_000, sim=(2, 50_000), production=(1, 50_000)), observed_row(8, 50_000)
+    )
+    old = {"predecessor_production_n": 10_000, "predecessor_sim_n": 10_000}
+    cascade = score(
+        read(forecast_row(3, 50_000, sim=(2, 50_000), production=(1, 50_000)), **old),
+        read(observed_row(8, 50_000)),
+    )
+    for name in (
+        "sme", "baseline_sme", "log_score", "baseline_log_score", "observed_ratio", "rise_probability",
+        "sme_noise_floor_median", "sme_noise_floor_p90", "predicted_count_lower", "predicted_count_upper",
+    ):  # fmt: skip
+        assert cascade[name] == pytest.approx(whole[name], rel=1e-6), name
+    assert cascade["sme"] == pytest.approx(8.5 / 3.5)
+    assert cascade["forecast_n"] == 10_000 and cascade["observed_in_prediction"]
+    # What can be detected rests on the turns that were read.
+    assert cascade["detectable_per_100k"] == pytest.approx(5 * whole["detectable_per_100k"], rel=0.01)
+
+
 def test_log_score():
     assert float(log_score(3, 100, 0.02)) == pytest.approx(-stats.binom.logpmf(3, 100, 0.02))
     assert np.isnan(log_score(0, 0, 0.5))

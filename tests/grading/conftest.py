@@ -10,8 +10,7 @@ import yaml
 from verdict_server import VerdictServer
 
 from depsim_dagster.config import load_study
-from depsim_dagster.grading.evidence import Evidence
-from depsim_dagster.grading.labelling import TargetTurn
+from depsim_dagster.grading.evidence import Evidence, TargetTurn
 from depsim_dagster.study import Study
 
 WEEK = "2026-01-05"

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from depsim_dagster.errors import ConfigurationError, GradingError, TrafficError
-from depsim_dagster.grading.code_graders import code_grader
+from depsim_dagster.grading.graders.code_graders import code_grader
 
 SECRET = "the conversation's own words"
 
@@ -49,15 +49,9 @@ def test_a_pattern_is_searched_in_the_target_turn_only(grader, evidence):
 
 
 def test_a_pattern_reads_text_of_any_kind(grader, evidence):
-    label = grader(kind="regex", pattern="(?i)straße|'; drop|\\x00")
-    assert label(
-        [evidence("STRASSE"), evidence("Straße"), evidence("'; drop table"), evidence("a\x00b")]
-    ) == [
-        False,
-        True,
-        True,
-        True,
-    ]
+    label = grader(kind="regex", pattern="(?i)straße|'; drop|\\x00|half")
+    texts = ["STRASSE", "Straße", "'; drop table", "a\x00b", "half an emoji \ud83d"]
+    assert label([evidence(text) for text in texts]) == [False, True, True, True, True]
 
 
 @pytest.mark.parametrize("pattern", ["(unclosed", "(?<=look)behind", r"back(ref)\1", "*"])
@@ -136,11 +130,21 @@ def test_a_rule_that_fails_names_the_turn_and_hides_the_text(rule, evidence, bod
     assert SECRET not in str(raised.value) and raised.value.__suppress_context__
 
 
-@pytest.mark.parametrize("value", ["1", "0.0", "'yes'", "[]", "evidence.target_text", "'True'"])
-def test_a_rule_returns_a_boolean_or_none(rule, evidence, value):
+def test_a_rule_may_give_a_score(rule, evidence):
+    label = rule(
+        "import numpy as np\ndef rule(evidence): return np.float32(0.5) if evidence.target_text == 'a' else 1.0\n"
+    )
+    assert label([evidence("a"), evidence("b")]) == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    "value", ["1", "-0.1", "1.5", "float('nan')", "'yes'", "[]", "evidence.target_text", "'True'"]
+)
+def test_a_rule_returns_a_boolean_a_score_or_none(rule, evidence, value):
     label = rule(f"def rule(evidence): return {value}")
     with pytest.raises(
-        GradingError, match=r"returned (int|float|str|list) on turn t1; return True, False or None"
+        GradingError,
+        match=r"returned (int|float|str|list) on turn t1; return True, False, None or a score from 0 to 1",
     ) as raised:
         label([evidence(SECRET)])
     assert SECRET not in str(raised.value)
@@ -219,6 +223,7 @@ def test_a_recorded_label_is_found_by_prompt_model_and_answer(recorded, evidence
         ("q", 'quotes " and\nlines'): True,
         ("q", "two"): False,
         ("q", ""): None,
+        ("half an emoji \ud83d", "\udd2b"): None,
     }
     label = recorded()
     assert label([evidence(answer, question) for question, answer in asked]) == list(asked.values())

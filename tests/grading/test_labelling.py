@@ -59,6 +59,10 @@ def test_a_model_labels_every_category_in_one_call(study, server, turn):
         "category": "rude",
         "flagged": True,
         "status": "graded",
+        "score": None,
+        "severity": None,
+        "screen_score": None,
+        "grading_probability": 1.0,
         "grader": "judge",
         "stack_hash": opened.stack_hash,
         "user_id": "user of t1",
@@ -110,8 +114,6 @@ def test_an_unreadable_verdict_is_asked_for_once_more(study, server, turn):
         "[" * 100_000,
         "",
         {"content": None, "refusal": "I will not judge this."},
-        (400, {"error": {"code": "content_filter"}}),
-        (400, {"error": {"code": "context_length_exceeded"}}),
     ],
 )
 def test_after_that_the_turn_is_unscored_and_the_rest_is_graded(study, server, turn, answer):
@@ -121,6 +123,45 @@ def test_after_that_the_turn_is_unscored_and_the_rest_is_graded(study, server, t
     assert set(statuses(rows, "t1").values()) == {"unscored"} and set(flags(rows, "t1").values()) == {None}
     assert set(statuses(rows, "t2").values()) == {"graded"}
     assert sorted(answered(body) for body in server.bodies) == ["Bad.", "Bad.", "Good."]
+
+
+@pytest.mark.parametrize("code", ["context_length_exceeded", "content_filter"])
+def test_a_turn_that_the_server_will_not_read_is_asked_about_once_and_is_unscored(study, server, turn, code):
+    """It would say the same of the same transcript again; what failed may be asked in a later run, under the same id."""
+    rejection = (400, {"error": {"code": code, "message": "it quotes: Too long."}})
+    server.plan = lambda body: rejection if answered(body) == "Too long." else verdict(body)
+    opened = study(JUDGE, base_url=server.base_url)
+    turns = [turn("Too long.", turn_id="t1"), turn("Good.", turn_id="t2")]
+    rows, statistics = labelled(opened, turns)
+    assert set(statuses(rows, "t1").values()) == {"unscored"}
+    assert set(statuses(rows, "t2").values()) == {"graded"}
+    assert len(server.bodies) == 2 and list(statistics) == ["judge/0"]
+
+    server.plan = verdict
+    rows, _ = labelled(opened, turns)
+    filtered = code == "content_filter"  # an outcome that stands
+    assert set(statuses(rows, "t1").values()) == {"unscored" if filtered else "graded"}
+    assert [body["seed"] for body in server.bodies] == [0, 0] + [0] * (not filtered)
+
+
+def test_an_answer_that_is_nested_too_deep_to_be_read_again_costs_its_turn_alone(study, server, turn):
+    """What a server's decoder and ours just allow to come in may be too deep where the stack is deeper already."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": {"a": "deep"}}}
+    deep = "[" * 850 + "]" * 850
+    server.dumped = lambda text: text.replace('"deep"', deep)
+    server.plan = lambda body: (
+        {"content": verdict(body), "tool_calls": [call]} if answered(body) == "Bad." else verdict(body)
+    )
+    opened = study(JUDGE, base_url=server.base_url)
+    turns = [turn("Bad.", turn_id="t1"), turn("Good.", turn_id="t2")]
+    labelled(opened, turns)
+
+    def deeper(levels):
+        return labelled(opened, turns)[0] if levels == 0 else deeper(levels - 1)
+
+    rows = deeper(150)
+    assert set(statuses(rows, "t1").values()) == {"unscored"}
+    assert set(statuses(rows, "t2").values()) == {"graded"}
 
 
 def test_an_unscored_turn_is_not_paid_for_again(study, server, turn):

@@ -29,6 +29,13 @@ def digest(study, tmp_path):
     return digest
 
 
+def test_what_no_category_asks_for_does_not_count(digest):
+    """`known` grades nothing here."""
+    assert digest(answers="0") == digest(answers="1")
+    asked = [{**CATEGORIES[0], "grader": "known"}, CATEGORIES[1]]
+    assert digest(categories=asked, answers="0") != digest(categories=asked, answers="1")
+
+
 def test_the_same_study_has_the_same_hash(digest):
     first = digest()
     assert first == digest() and len(first) == 32 and int(first, 16)
@@ -48,7 +55,6 @@ def test_it_changes_with_everything_that_decides_a_label(digest):
         digest(graders=other_model),
         digest(graders=other_pattern),
         digest(rule="return False"),
-        digest(answers="1"),
         digest(suites={"consent": "a", "privacy": "b"}),
         digest(suites={"consent": "a", "privacy": "c"}),
         digest(sampling=sampled),
@@ -59,6 +65,61 @@ def test_it_changes_with_everything_that_decides_a_label(digest):
         digest(deidentification={"engine": "none", "reason": "sentences of this test"}),
     ]
     assert len(set(hashes)) == len(hashes)
+
+
+def test_it_covers_screens_members_and_how_a_verdict_is_asked_for(digest):
+    def with_judge(**keys):
+        return {**GRADERS, "judge": {**GRADERS["judge"], **keys}}
+
+    def endpoint(**keys):
+        deployments = [{"model": "m1", "released": "2026-01-05", "endpoint": "other"}]
+        endpoints = {"models": {"base_url": "http://a/v1", **keys}, "other": {"base_url": "http://b/v1"}}
+        return digest(endpoints=endpoints, deployments=deployments)
+
+    panel = {**GRADERS, "judge": {"kind": "ensemble", "members": ["rule", "known"]}}
+    scale = {"levels": ["none", "some"], "flag_from": 1}
+    hashes = [
+        digest(),
+        digest(graders=with_judge(screen={"grader": "rule"})),
+        digest(graders=with_judge(screen={"grader": "known"})),
+        digest(graders=with_judge(screen={"grader": "rule", "share": 0.5})),
+        digest(graders=with_judge(screen={"grader": "rule"}), rule="return False"),  # the screen's own code
+        digest(graders=with_judge(verdict="probability")),
+        digest(graders=with_judge(verdict="probability", threshold=0.7)),
+        digest(graders=with_judge(categories_per_call="one")),
+        digest(graders=with_judge(max_tokens=100)),
+        digest(graders=with_judge(parameters={"reasoning_effort": "low"})),
+        digest(graders=panel),
+        digest(graders={**panel, "judge": {**panel["judge"], "rule": "mean"}}),
+        digest(graders=panel, answers="1"),  # what a member has recorded
+        digest(graders=with_judge(screen={"grader": "known"}), answers="1"),
+        digest(categories=[{**CATEGORIES[0], "evidence": ["completion"]}, CATEGORIES[1]]),
+        digest(categories=[{**CATEGORIES[0], "severity": scale}, CATEGORIES[1]]),
+        digest(categories=[{**CATEGORIES[0], "examples": {"positive": ["You fool."]}}, CATEGORIES[1]]),
+        endpoint(structured_output="none"),
+        endpoint(structured_output="json_object"),
+        endpoint(api="responses"),
+        endpoint(api="decisions"),
+        endpoint(seed=False),
+    ]
+    assert len(set(hashes)) == len(hashes)
+    assert endpoint() == digest()
+    assert (
+        digest(graders=with_judge(threshold=0.5, verdict="flag")) == digest()
+    )  # a default that is written out
+
+
+def test_it_covers_the_words_of_the_request(digest, monkeypatch):
+    before = digest()
+    monkeypatch.setattr("depsim_dagster.grading.graders.rubric_prompt.JUDGE", "Judge this:")
+    assert digest() != before
+
+    deciding = {"models": {"base_url": "http://a/v1"}, "questions": {"base_url": "http://a/v1", "api": "decisions"}}
+    graders = {**GRADERS, "judge": {**GRADERS["judge"], "endpoint": "questions"}}
+    chat, before = digest(endpoints=deciding), digest(graders=graders, endpoints=deciding)
+    monkeypatch.setattr("depsim_dagster.replay.dialects.decisions.SHOWN", "It shows this behaviour")
+    assert digest(graders=graders, endpoints=deciding) != before, "questions are put in their own words"
+    assert digest(endpoints=deciding) == chat
 
 
 def test_it_does_not_change_with_what_cannot_change_a_label(digest):
@@ -78,6 +139,9 @@ def test_it_does_not_change_with_what_cannot_change_a_label(digest):
         digest(estimation={"level": 0.9}),
         digest(graders=moved, folder="moved"),
         digest(deidentification={"hmac_key_env": "OTHER_KEY"}),
+        # A grader that no category has and no other grader asks, there to be compared with: `depsim review compare`.
+        digest(graders={**GRADERS, "rival": {"kind": "llm", "endpoint": "models", "model": "grader-2"}}),
+        digest(graders={name: grader for name, grader in GRADERS.items() if name != "known"}),
     }
     assert len(hashes) == 1
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from depsim_dagster.errors import GateError, LakeError
+from depsim_dagster.grading import turns as turns_module
 from depsim_dagster.grading.turns import answering_deployments, production_turns, simulated_turns
 from depsim_dagster.lake import GateMark, Lake
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
@@ -122,6 +123,19 @@ def test_completions_are_joined_with_their_prefixes_in_order(lake):
     assert first.evidence().prefix == [USER] and first.evidence().attributes == {"n": "a"}
 
 
+def test_completions_in_the_order_of_their_prefixes_stay_in_it(lake, monkeypatch):
+    """As replay publishes them: then no text has to be held to sort it."""
+    monkeypatch.setattr(turns_module, "BATCH_ROWS", 2)
+    monkeypatch.setattr(turns_module, "connect", None)
+    publish_prefixes(lake, [prefix_row(turn_id, [USER]) for turn_id in ("d", "b", "x", "a", "c")])
+    answered = [("d", 0), ("b", 0), ("b", 1), ("b", 2), ("a", 0), ("c", 0)]
+    publish_completions(lake, [completion_row(turn, {"content": f"{turn}{i}"}, i) for turn, i in answered])
+    turns = simulated(lake)
+    assert [(turn.turn_id, turn.completion_index) for turn in turns] == answered
+    assert all(turn.messages[0]["content"] == f"{turn.turn_id}{turn.completion_index}" for turn in turns)
+    assert all(turn.user_id == f"u-{turn.turn_id}" for turn in turns)
+
+
 @pytest.mark.parametrize(
     ("message", "text"),
     [
@@ -143,6 +157,15 @@ def test_no_completion_is_a_turn_without_messages(lake, message):
     publish_prefixes(lake, [prefix_row("a", [USER])])
     publish_completions(lake, [completion_row("a", message, status="failed")])
     assert [turn.messages for turn in simulated(lake)] == [[]]
+
+
+def test_a_completion_that_is_nested_too_deep_is_a_missing_one(lake):
+    publish_prefixes(lake, [prefix_row("a", [USER]), prefix_row("b", [USER])])
+    deep = '{"role": "assistant", "content": "x", "tool_calls": ' + "[" * 10_000 + "]" * 10_000 + "}"
+    publish_completions(
+        lake, [{**completion_row("a", None), "completion": deep}, completion_row("b", {"content": "Hi."})]
+    )
+    assert [len(turn.messages) for turn in simulated(lake)] == [0, 1]
 
 
 def test_production_turns_are_the_logged_messages_of_the_deployment(lake):

@@ -18,10 +18,11 @@ def verdict(body: dict[str, Any], **flagged: bool) -> str:
 
 
 class VerdictServer:
-    """`plan` turns a request body into the answer's content, or into (HTTP status, JSON body)."""
+    """`plan` turns a request body into the answer's content, or into (HTTP status, JSON body); `dumped` changes its JSON."""
 
     def __init__(self, plan: Plan = verdict) -> None:
         self.plan = plan
+        self.dumped: Callable[[str], str] = str
         self.bodies: list[dict[str, Any]] = []
         server = self
 
@@ -33,7 +34,7 @@ class VerdictServer:
                 server.bodies.append(body)
                 answer = server.plan(body)
                 status, reply = answer if isinstance(answer, tuple) else (200, _completion(answer))
-                payload = json.dumps(reply).encode()
+                payload = server.dumped(json.dumps(reply)).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(payload)))
@@ -43,8 +44,7 @@ class VerdictServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
@@ -53,6 +53,11 @@ class VerdictServer:
         self._server.shutdown()
         self._thread.join(10)
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with the default of 5, connections that come at once wait for a second or more
 
 
 def _completion(content: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def scored_files(tmp_path):
                 **rates("predecessor_production_", 4 if old_n else 0, old_n, weight=0.8),
                 "lower_per_100k": 0.0,
                 "upper_per_100k": 9e3,
-                "design_effect": 1.2,
+                "design_effect": 0.25 if category == "bio_risk" else 1.2,  # a cascade's
                 "tau": 0.5,
                 "level": 0.95,
             }  # fmt: skip
@@ -47,7 +47,7 @@ def scored_files(tmp_path):
                 "source": "production",
                 "category": category,
                 "missing": 1,
-                "design_effect": 1.1,
+                "design_effect": 0.4 if category == "bio_risk" else 1.1,
                 "lower_per_100k": 0.0,
                 "upper_per_100k": 9e3,
                 "stack_hash": "stack-1",

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from depsim_dagster.config import load_study
+from depsim_dagster.grading.review.schema import HUMAN_LABELS, REVIEW_SAMPLES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import GateMark, LakeTable
-from depsim_dagster.replay.claims import Subject
-from depsim_dagster.replay.outcomes import Outcome
+from depsim_dagster.replay.dialects.outcomes import Outcome
+from depsim_dagster.replay.journal.claims import Subject
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study import Study
 from depsim_dagster.traffic.pseudonyms import pseudonym
@@ -99,6 +100,7 @@ def label_rows(person: str, week: str, model: str, source: str, key: str = KEY) 
         "stack_hash": "s",
         "user_id": user(person, key),
         "inclusion_probability": 0.5,
+        "grading_probability": 1.0,
         "sandbox": False,
     }
     return [{**row, "category": category} for category in ("rude", "sly")]
@@ -174,6 +176,7 @@ def write_week(study: Study, week: str, people=PEOPLE, key: str = KEY) -> None:
             answer(study, model, f"{model} {week} {person}", person, week, said(person, week, model), key)
     labels = [row for person in people for row in label_rows(person, week, "m1", "production", key)]
     lake.write(PRODUCTION_LABELS, partition, filled(PRODUCTION_LABELS, labels))
+    write_review(study, week, people, key)
     shared = week == WEEKS[0]
     for person in people:
         request = "judged for all" if shared else f"judged {week} {person}"
@@ -190,6 +193,29 @@ def write_week(study: Study, week: str, people=PEOPLE, key: str = KEY) -> None:
     lake.write(
         TURN_INDEX, {"file": f"file of {week}"}, filled(TURN_INDEX, [{**row, **texts} for row in index])
     )
+
+
+def write_review(study: Study, week: str, people, key: str = KEY) -> None:
+    """Everybody's turn was drawn for review, and a person labelled it."""
+    shared = {
+        "model": "m1",
+        "source": "production",
+        "prefix_source": "deployment_traffic",
+        "category": "rude",
+    }
+    shared |= {"reading_hash": "r", "stack_hash": "s", "annotator": "a", "sampling_probability": 0.5}
+    shared |= {"drawn_at": dt.datetime.fromisoformat(f"{week}T12:00:00+00:00"), "completion_index": 0}
+    rows = [
+        {
+            **shared, "week": week, "turn_id": turn(person, week, key), "user_id": user(person, key),
+            "item_id": f"item {number}", "imported_at": shared["drawn_at"],
+        }
+        for number, person in enumerate(people)
+    ]  # fmt: skip
+    for table in (REVIEW_SAMPLES, HUMAN_LABELS):
+        (part,) = table.partitioned_by
+        named = {part: f"of {week}"}
+        study.lake.write(table, named, filled(table, [{**row, **named} for row in rows]))
 
 
 def completion_row(person: str, week: str, model: str, key: str = KEY) -> dict:
@@ -219,7 +245,9 @@ def answer(study: Study, model: str, request: str, person: str, week: str, text:
 
 def answers(study: Study, model: str) -> set[str]:
     """Request ids that the journal of a model answers."""
-    return study.journal(ENDPOINT, model).known_ids()
+    journal = study.journal(ENDPOINT, model)
+    known = journal.known_ids()
+    return {id for id in journal.outcomes().read_all().column("request_id").to_pylist() if id in known}
 
 
 def rows_of(study: Study, table: LakeTable, **partition: str) -> list[dict]:

@@ -1,10 +1,12 @@
 """k-anonymity: nothing that rests on a handful of users leaves the study, and nothing else is lost."""
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from depsim_dagster.estimation.schema import RATES
 from depsim_dagster.privacy.gates.aggregates import RATE_NUMBERS, suppressed_counts, suppressed_rates
 
 
@@ -71,6 +73,15 @@ def test_a_rate_rests_on_the_users_of_its_denominator():
         assert not large["suppressed"].item() and large["k"].item() == k
     empty = suppressed_rates(rates(n=0, clusters=0, k=0), 5)
     assert empty["n"].item() == 0 and not empty["suppressed"].item()
+
+
+def test_every_number_of_a_rate_is_withheld_with_it():
+    numbers = {
+        column.name
+        for column in RATES
+        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    }
+    assert set(RATE_NUMBERS) == numbers - {"level"}
 
 
 def test_no_rows_are_no_error():

@@ -9,8 +9,8 @@ from details_server import DetailsServer, details
 from depsim_dagster.errors import EndpointError, GateError
 from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 from depsim_dagster.privacy.detectors.llm import OVERLAP, PIECE, ModelDetector, read_details
-from depsim_dagster.replay.endpoints import Endpoint
-from depsim_dagster.replay.journal import Journal
+from depsim_dagster.replay.calls.endpoints import Endpoint
+from depsim_dagster.replay.journal.response_journal import Journal
 
 TEXT = "Joe met Ada at the Blue Boat; Also Joe1987 came. Write to ada@acme.io"
 

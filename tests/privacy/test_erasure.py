@@ -88,6 +88,8 @@ def test_nothing_of_the_person_is_left_and_the_others_are_untouched(store):
         "regenerated_completions": (4, 4, 0),
         "graded_labels": (4, 8, 0),
         "production_labels": (2, 4, 0),
+        "review_samples": (2, 2, 0),
+        "human_labels": (2, 2, 0),
         "turn_index": (2, 2, 0),
         # Two of each model, and the verdict of the second week; that of the first is the others' as well.
         "response_journal": (3, 5, 0),
@@ -113,7 +115,7 @@ def test_an_answer_that_never_reached_a_table_goes_too(store):
 
 
 def test_answers_of_nobody_known_go_too(store):
-    from depsim_dagster.replay.outcomes import Outcome
+    from depsim_dagster.replay.dialects.outcomes import Outcome
 
     journal = store.journal("models", "m1")
     journal.append(Outcome("of an older version", "ok", "{}"))
@@ -304,7 +306,7 @@ def steps(monkeypatch, fail_at: int) -> list[str]:
 
 
 def test_an_erasure_that_is_cut_short_anywhere_is_finished_and_counts_the_same(copied, monkeypatch):
-    rows, whole = [1, 1, 2, 4, 2, 1, 2], None
+    rows, whole = [1, 1, 2, 4, 2, 1, 1, 1, 2], None
     for fail_at in range(100):
         study = copied(str(fail_at), weeks=1)
         with monkeypatch.context() as patch:

@@ -23,7 +23,7 @@ from depsim_dagster.privacy.erasure.forget import forget
 from depsim_dagster.privacy.erasure.records import receipts
 from depsim_dagster.privacy.erasure.retention import ended_by, purge
 from depsim_dagster.registry.seal import require_sealed
-from depsim_dagster.replay.outcomes import Outcome
+from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study_run import Step, _is_purged, _lost_to_retention
 from depsim_dagster.study_status import status_rows

@@ -82,6 +82,7 @@ def _label_rows(
                 "user_id": f"user-{week}-{number}",
                 "language": None,
                 "inclusion_probability": 0.5,
+                "grading_probability": 1.0,
                 "sandbox": False,
             }
             rows.append(row | changes)

@@ -3,9 +3,11 @@
 import datetime as dt
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from depsim_dagster.errors import DepsimError, GradingError, LakeError, RegistryError
+from depsim_dagster.grading.schema import GRADED_LABELS
 from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows, is_final
 from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
 from depsim_dagster.registry.seal import seal
@@ -91,6 +93,18 @@ def test_a_category_that_was_never_graded_is_a_row_without_a_rate(study, simulat
     scored = calibration_rows(study, "v2").to_pylist()[1]
     assert scored["sme"] is scored["observed_per_100k"] is scored["observed_in_prediction"] is None
     assert not scored["comparable"] and scored["observed_missing"] == 2
+
+
+def test_under_a_cascade_missing_labels_count_for_the_turns_that_were_not_drawn(study, simulated):
+    """Nine lost verdicts that stand for ten turns each: under a third of the rows, over two thirds of the turns."""
+    simulated(study, "2026-01-12", "v2", ("v1", dict.fromkeys(MANY, (1, 20))), missing=9)
+    partition = {"week": "2026-01-12", "model": "v2"}
+    labels = study.lake.read(GRADED_LABELS, partition).to_pandas()
+    assert set(forecast_rows(study, "v2", TODAY)["missing"]) == {9}
+    labels.loc[labels["status"] == "unscored", "grading_probability"] = 0.1
+    study.lake.write(GRADED_LABELS, partition, pa.Table.from_pandas(labels, schema=GRADED_LABELS.schema))
+    with pytest.raises(RegistryError, match=r"27 of 87 labels .* are missing, so nothing is sealed"):
+        forecast_rows(study, "v2", TODAY)
 
 
 def test_a_forecast_of_mostly_missing_labels_is_refused(study, simulated):

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from fault_server import FaultServer
 
-from depsim_dagster.replay.endpoints import Endpoint
-from depsim_dagster.replay.engine import ModelCall
-from depsim_dagster.replay.journal import Journal
-from depsim_dagster.replay.requests import CHAT_PATH, chat_request, request_id
+from depsim_dagster.replay.calls.endpoints import Endpoint
+from depsim_dagster.replay.dialects.requests import CHAT_PATH, ModelCall, chat_request, request_id
+from depsim_dagster.replay.journal.response_journal import Journal
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from depsim_dagster.errors import LakeError
-from depsim_dagster.replay import claims as claims_module
-from depsim_dagster.replay.claims import FOLDER, Subject, read_claims
-from depsim_dagster.replay.engine import ModelCall, complete_calls
-from depsim_dagster.replay.journal import Journal
-from depsim_dagster.replay.journal_removal import (
+from depsim_dagster.replay.calls.engine import complete_calls
+from depsim_dagster.replay.dialects.outcomes import Outcome
+from depsim_dagster.replay.dialects.requests import ModelCall
+from depsim_dagster.replay.journal import claims as claims_module
+from depsim_dagster.replay.journal.claims import FOLDER, Subject, read_claims
+from depsim_dagster.replay.journal.removal import (
     Doomed,
     claimed_weeks,
     count_answers,
@@ -19,7 +20,7 @@ from depsim_dagster.replay.journal_removal import (
     turns_of,
     users_of,
 )
-from depsim_dagster.replay.outcomes import Outcome
+from depsim_dagster.replay.journal.response_journal import Journal
 
 NOON = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 ANNA, BERT = Subject("2026-01-05", "turn a", "user a"), Subject("2026-01-12", "turn b", "user b")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from depsim_dagster.errors import EndpointError
-from depsim_dagster.replay.embedded import (
+from depsim_dagster.replay.calls.embedded import (
     EmbeddedServer,
     embedded_server,
     stop_embedded_servers,
@@ -87,7 +87,7 @@ def test_a_server_that_does_not_start_is_explained(argument, what):
 
 def test_it_ends_with_its_parent_even_when_that_is_killed():
     script = (
-        "import sys; from depsim_dagster.replay.embedded import embedded_server\n"
+        "import sys; from depsim_dagster.replay.calls.embedded import embedded_server\n"
         f"print(embedded_server(['x'], {MODULE!r}).base_url, flush=True); sys.stdin.read()"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])])}

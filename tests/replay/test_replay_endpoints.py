@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import time
 
@@ -7,8 +8,8 @@ import pytest
 from fault_server import KEY
 
 from depsim_dagster.errors import ConfigurationError, EndpointError
-from depsim_dagster.replay.endpoints import Endpoint, check_endpoint
-from depsim_dagster.replay.exchange import retry_after
+from depsim_dagster.replay.calls.endpoints import Endpoint, check_endpoint
+from depsim_dagster.replay.calls.exchange import retry_after
 
 
 def problem(endpoint: Endpoint, *models: str) -> str:
@@ -87,7 +88,7 @@ def test_a_model_that_is_served_without_being_listed_is_fine(server, endpoint):
 def test_a_server_without_a_model_list_is_probed(server, endpoint, models_status):
     server.models_status = models_status
     check_endpoint(endpoint(max_tokens_param="max_tokens"), ["m"])
-    assert b'"max_tokens": 1' in server.bodies[0]
+    assert json.loads(server.bodies[0])["max_tokens"] == 1
     assert "`nope`" in problem(endpoint(), "nope")
 
 
@@ -114,9 +115,13 @@ def test_messages_show_the_address_without_its_query():
     assert Endpoint("e", "http://[::1]:1/v1").address == "http://[::1]:1/v1"
 
 
-@pytest.mark.parametrize("settings", [{"max_in_flight": 0}, {"max_attempts": 0}, {"request_timeout_s": 0}])
-def test_limits_are_positive(settings):
-    with pytest.raises(ConfigurationError, match="at least 1"):
+@pytest.mark.parametrize(
+    "setting",
+    ["max_in_flight", "max_attempts", "workers", "tokens_per_minute", "request_timeout_s", "total_timeout_s"],
+)
+def test_limits_are_positive(setting):
+    settings = {setting: 0}
+    with pytest.raises(ConfigurationError, match="must be a"):
         Endpoint("e", "http://host/v1", **settings)
 
 

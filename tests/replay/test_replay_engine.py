@@ -16,17 +16,19 @@ import pytest
 from fault_server import KEY, completion, tool_call
 
 from depsim_dagster.errors import EndpointError, LakeError
-from depsim_dagster.replay import engine
-from depsim_dagster.replay.engine import ModelCall, backoff, complete_calls, run_calls
-from depsim_dagster.replay.journal import FLUSH_ROWS, Journal
-from depsim_dagster.replay.outcomes import read_completion
+from depsim_dagster.replay.calls import call_intake, in_flight
+from depsim_dagster.replay.calls.engine import complete_calls, run_calls
+from depsim_dagster.replay.calls.in_flight import backoff
+from depsim_dagster.replay.dialects.outcomes import read_completion
+from depsim_dagster.replay.dialects.requests import ModelCall
+from depsim_dagster.replay.journal.response_journal import FLUSH_ROWS, Journal
 
 PRIVATE = "my private words"
 
 
 @pytest.fixture(autouse=True)
 def short_backoff(monkeypatch):
-    monkeypatch.setattr(engine, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(in_flight, "FIRST_BACKOFF_S", 0.01)
 
 
 def kept(journal: Journal) -> list[dict]:
@@ -155,7 +157,7 @@ def test_a_retry_after_of_hours_is_left_to_a_later_run(server, endpoint, journal
 
 
 def test_backoff_grows_and_never_undercuts_the_server(monkeypatch):
-    monkeypatch.setattr(engine, "FIRST_BACKOFF_S", 0.5)
+    monkeypatch.setattr(in_flight, "FIRST_BACKOFF_S", 0.5)
     waits = {attempt: [backoff(attempt, None) for _ in range(300)] for attempt in (1, 4, 5000)}
     assert max(waits[1]) <= 0.5 and 2 < max(waits[4]) <= 4 and 15 < max(waits[5000]) <= 30
     assert min(waits[4]) < 1  # full jitter
@@ -278,7 +280,7 @@ def test_no_server_ends_the_run(journal, call, endpoint):
             complete_calls(lost, (call(f"{PRIVATE} {i}") for i in range(10_000)), journal)
         assert address in str(caught.value)
         assert_silent(caught.value)
-        assert engine.UNREACHABLE_AFTER <= len(kept(journal)) <= engine.UNREACHABLE_AFTER + 8
+        assert call_intake.UNREACHABLE_AFTER <= len(kept(journal)) <= call_intake.UNREACHABLE_AFTER + 8
         with pytest.raises(EndpointError, match="no server"):  # also when there are fewer calls than that
             complete_calls(lost, [call("one")], Journal(journal.directory / "other"))
 
@@ -351,10 +353,10 @@ CHILD = """
 import signal, sys
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from depsim_dagster.replay.endpoints import Endpoint
-from depsim_dagster.replay.engine import ModelCall, complete_calls
-from depsim_dagster.replay.journal import Journal
-from depsim_dagster.replay.requests import CHAT_PATH, chat_request, request_id
+from depsim_dagster.replay.calls.endpoints import Endpoint
+from depsim_dagster.replay.calls.engine import complete_calls
+from depsim_dagster.replay.journal.response_journal import Journal
+from depsim_dagster.replay.dialects.requests import CHAT_PATH, ModelCall, chat_request, request_id
 base_url, directory, n, in_flight = sys.argv[1:]
 def calls():
     for i in range(int(n)):

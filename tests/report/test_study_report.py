@@ -270,7 +270,7 @@ def test_missing_values_do_not_reach_the_page(few):
 def test_absent_parts_are_said_to_be_absent():
     empty = render_report(ReportContent(study="Empty", generated_at=content().generated_at, sandbox=False))
     page = Page(empty)
-    assert page.problems == [] and empty.count('class="absent"') == 8
+    assert page.problems == [] and empty.count('class="absent"') == 9
     assert "figure" not in {tag for tag, _ in page.tags}
 
 
@@ -338,6 +338,24 @@ def test_rises_need_events():
     few = base | {"category": "few", "observed_k": 6, "predecessor_production_k": 0, "observed_ratio": 13.0}
     many = base | {"category": "many", "observed_k": 20, "predecessor_production_k": 8, "observed_ratio": 2.4}
     assert [rise["category"] for rise in verdict([few, many]).rises] == ["many"]
+
+
+def test_a_rise_before_the_release_is_one_of_rates_and_not_of_what_was_read():
+    """A cascade read a fifth of the candidate's turns with all that are flagged; of the predecessor's, few of these."""
+    row = {
+        "model": "x",
+        "category": "hate",
+        "forecast_k": 20,
+        "forecast_n": 200,
+        "forecast_per_100k": 2000.0,
+        "design_effect": 0.2,
+        "predecessor_sim_k": 9,
+        "predecessor_sim_n": 200,
+        "predecessor_sim_per_100k": 1900.0,
+    }
+    assert not verdict([row]).rises
+    risen = row | {"forecast_k": 40, "forecast_per_100k": 4000.0}
+    assert [round(rise["ratio"], 2) for rise in verdict([risen]).rises] == [round(40.5 / 19.5, 2)]
 
 
 def test_candidates_come_in_release_order(study):
@@ -415,6 +433,7 @@ def test_json_has_the_same_numbers_and_null_for_nan(study, tmp_path):
         "marts",
         "measurement_stack",
         "data_quality",
+        "grader_validation",
         "gates",
     }
     assert (

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
+import urllib.request
 
 import openai
 import pytest
+
+from depsim_dagster.sandbox.batch_faults import Fate
 
 ASK = [{"role": "user", "content": "Make a training plan for rowing. There are 7 of us."}]
 URL = "/v1/chat/completions"
@@ -40,7 +45,7 @@ def submit(client, lines, **more):
 
 def finished(client, batch):
     deadline = time.monotonic() + 15
-    while batch.status not in ("completed", "failed", "cancelled"):
+    while batch.status not in ("completed", "failed", "cancelled", "expired"):
         assert time.monotonic() < deadline
         batch = client.batches.retrieve(batch.id)
     return batch
@@ -142,3 +147,78 @@ def test_server_errors_reach_batch_lines(start, world_file):
         batch = finished(client, submit(client, [line(f"r{i}", seed=i) for i in range(100)]))
         assert 15 < batch.request_counts.failed < 50
         assert {r["response"]["status_code"] for r in results(client, batch.error_file_id).values()} == {500}
+
+
+def counts(running):
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.port}/sandbox/batches", timeout=10) as response:
+        return json.load(response)
+
+
+def test_responses_go_in_batches_too(client):
+    body = {"model": "sandbox-v2", "input": "Make a training plan for rowing. There are 7 of us."}
+    lines = [{"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}]
+    made = client.batches.create(
+        input_file_id=upload(client, lines).id, endpoint="/v1/responses", completion_window="24h"
+    )
+    batch = finished(client, made)
+    answer = results(client, batch.output_file_id)["a"]["response"]["body"]
+    assert answer["object"] == "response"
+    live = client.responses.create(**body)
+    assert answer["output"][-1]["content"][0]["text"] == live.output_text
+    mixed = finished(client, submit(client, lines))
+    assert mixed.status == "failed" and mixed.errors.data[0].code == "invalid_url"
+
+
+def test_batches_end_as_they_are_told(start, world_file):
+    fates = "expired:0.4,invalid,cancelled:0.5,token_limit,completed"
+    with start("--world", world_file, "--batch-fates", fates) as running, running.client() as client:
+        lines = [line(f"r{i}", seed=i) for i in range(10)]
+        ended = [finished(client, submit(client, lines)) for _ in range(6)]
+        statuses = [batch.status for batch in ended]
+        assert statuses == ["expired", "failed", "cancelled", "failed", "completed", "completed"]
+        assert [batch.errors.data[0].code for batch in ended if batch.errors] == [
+            "invalid_request",
+            "token_limit_exceeded",
+        ]
+        assert set(results(client, ended[0].output_file_id)) == {f"r{i}" for i in range(4)}
+        unrun = results(client, ended[0].error_file_id)
+        assert {result["error"]["code"] for result in unrun.values()} == {"batch_expired"} and len(unrun) == 6
+        assert len(results(client, ended[2].output_file_id)) == 5 and ended[2].error_file_id is None
+        told = counts(running)
+        assert told["batches"] == {"expired": 1, "failed": 2, "cancelled": 1, "completed": 2}
+        assert told["executions"] == told["answers"]
+        assert told["executions"] == {f"r{i}": 4 if i < 4 else 3 if i < 5 else 2 for i in range(10)}
+
+
+def test_lines_fail_at_the_rates_given(start, world_file):
+    options = ("--batch-rate-429", "0.2", "--batch-rate-5xx", "0.1", "--fault-seed", "3")
+    with start("--world", world_file, *options) as running, running.client() as client:
+        lines = [line(f"r{i}", seed=i) for i in range(200)]
+        batch = finished(client, submit(client, lines))
+        failed = [r["response"]["status_code"] for r in results(client, batch.error_file_id).values()]
+        assert set(failed) == {429, 500} and 20 < failed.count(429) < 65 and 5 < failed.count(500) < 40
+        told = counts(running)
+        assert len(told["executions"]) == 200 and len(told["answers"]) == 200 - len(failed)
+
+
+def test_a_queue_takes_so_many_lines(start, world_file):
+    options = ("--batch-queue-lines", "10", "--batch-delay-ms", "200")
+    with start("--world", world_file, *options) as running, running.client() as client:
+        made = [submit(client, [line(f"{n}.{i}") for i in range(6)]) for n in range(2)]
+        ended = [finished(client, batch) for batch in made]
+        assert [batch.status for batch in ended] == ["completed", "failed"]
+        assert ended[1].errors.data[0].code == "token_limit_exceeded"
+        assert finished(client, submit(client, [line(f"2.{i}") for i in range(10)])).status == "completed"
+
+
+@pytest.mark.parametrize("text", ["expired", "invalid:0.5", "expired:2", "lost", "expired:x"])
+def test_a_fate_that_there_is_not_is_refused(text):
+    assert Fate.parse("expired:0.5") == Fate("expired", 0.5) and Fate.parse(" completed ") == Fate()
+    with pytest.raises(ValueError):
+        Fate.parse(text)
+
+
+def test_the_command_names_a_wrong_fate(world_file):
+    command = [sys.executable, "-m", "depsim_dagster.sandbox", "serve", "--world", world_file]
+    done = subprocess.run([*command, "--batch-fates", "lost"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "--batch-fates: `lost`" in done.stderr

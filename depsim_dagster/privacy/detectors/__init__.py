@@ -75,10 +75,13 @@ def _built(study: Study, settings: DetectorConfig, where: str) -> Detector:
 
         return transformers_detector(load_pipeline(study.config.path(settings.model), where))
     from depsim_dagster.privacy.detectors.llm import ModelDetector
+    from depsim_dagster.replay.budget.spending import DETECTOR
 
     assert settings.endpoint is not None
+    journal = f"{DETECTOR}{settings.endpoint}"
     return ModelDetector(
         lambda: study.endpoint(settings.endpoint or ""),
-        study.journal(f"detector.{settings.endpoint}", settings.model),
+        study.journal(journal, settings.model),
         settings.model,
+        lambda: study.spending(journal, settings.model or ""),
     )

@@ -18,12 +18,14 @@ from typing import Any
 from depsim_dagster.errors import GateError
 from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
 from depsim_dagster.privacy.scoring.label_names import OUR_TYPES, our_type
-from depsim_dagster.replay.claims import Subject
+from depsim_dagster.replay.budget.spending import Spending
+from depsim_dagster.replay.calls.endpoints import Endpoint
+from depsim_dagster.replay.calls.engine import complete_calls
 from depsim_dagster.replay.delimited import delimited, only_object
-from depsim_dagster.replay.endpoints import Endpoint
-from depsim_dagster.replay.engine import ModelCall, complete_calls
-from depsim_dagster.replay.journal import Journal
-from depsim_dagster.replay.requests import CHAT_PATH, chat_request, request_id
+from depsim_dagster.replay.dialects.apis import model_call, request_body, with_seed
+from depsim_dagster.replay.dialects.requests import ModelCall
+from depsim_dagster.replay.journal.claims import Subject
+from depsim_dagster.replay.journal.response_journal import Journal
 
 PIECE, OVERLAP = 6_000, 500  # characters of a text in one call, and how many of them the next one repeats
 ATTEMPTS = 2
@@ -74,8 +76,15 @@ ANSWER_FORMAT: dict[str, Any] = {
 class ModelDetector:
     """Called with a batch of texts. `ignored` counts the quotes that stand in no text: they were made up."""
 
-    def __init__(self, endpoint: Callable[[], Endpoint], journal: Journal, model: str):
+    def __init__(
+        self,
+        endpoint: Callable[[], Endpoint],
+        journal: Journal,
+        model: str,
+        spending: Callable[[], Spending | None] = lambda: None,
+    ):
         self._endpoint = endpoint
+        self._spending = spending
         self._journal = journal
         self._model = model
         self._subjects: Mapping[str, Collection[Subject]] = {}
@@ -90,6 +99,7 @@ class ModelDetector:
 
         Raises:
             EndpointError: the endpoint is unreachable, refuses the key or does not know the model.
+            BudgetError: the study's budget does not cover a call.
             GateError: a text has no readable answer after two attempts.
         """
         pieces: dict[str, dict[Subject, None]] = defaultdict(dict)
@@ -119,7 +129,7 @@ class ModelDetector:
                 for piece, call in asked.values()
                 for subject in pieces[piece] or [None]
             )
-            complete_calls(endpoint, calls, self._journal)
+            complete_calls(endpoint, calls, self._journal, spending=self._spending())
             for batch in self._journal.outcomes(asked):
                 for outcome in batch.select(["request_id", "completion"]).to_pylist():
                     message = json.loads(outcome["completion"]) if outcome["completion"] else {}
@@ -135,7 +145,8 @@ class ModelDetector:
         return answers
 
     def _call(self, endpoint: Endpoint, piece: str, attempt: int) -> ModelCall:
-        body = chat_request(
+        body = request_body(
+            endpoint,
             self._model,
             [
                 {"role": "system", "content": INSTRUCTIONS},
@@ -144,11 +155,10 @@ class ModelDetector:
                     "content": f"Find the details in this text.\n\n{delimited('message', {'text': piece})}",
                 },
             ],
-            sampling={"temperature": 0, "seed": attempt},
+            sampling={"temperature": 0},
             response_format=ANSWER_FORMAT,
-            max_tokens_param=endpoint.max_tokens_param,
         )
-        return ModelCall(request_id(endpoint.name, CHAT_PATH, body, attempt), body)
+        return model_call(endpoint, with_seed(endpoint, body, attempt), attempt)
 
     def _located(self, text: str, details: list[tuple[str, str]]) -> list[IdentifierSpan]:
         by_quote: dict[str, str] = {}

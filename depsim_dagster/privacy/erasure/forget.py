@@ -12,7 +12,8 @@ and counts the same. Every step can be repeated:
     6. no file of the store names them any more, or this is an error;
     7. the receipt and the estimates whose sample changed are kept, the report says so, and the plan is deleted.
 
-Not here: the logs and the consent ledger, which are the user's own. Sealed forecasts and rates stay: they are counts.
+Not here: the logs, the consent ledger and exported review files, which are the user's own. Sealed forecasts and rates
+stay: they are counts.
 Consent that ended is in the ledger, whose rules leave the person out of every later sample; the list of the erased is
 needed for it only where `traffic.as_of` keeps the study from seeing the ledger of today.
 """
@@ -35,6 +36,7 @@ import pyarrow as pa
 from depsim_dagster import store_turns
 from depsim_dagster.durable_files import fsync, write_atomically
 from depsim_dagster.errors import ConfigurationError, DepsimError, GateError, LakeError, text_free
+from depsim_dagster.grading.review.schema import HUMAN_LABELS, REVIEW_SAMPLES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, LakeTable
 from depsim_dagster.privacy.erasure.key_rotation import fingerprint, keys_used, remember_key, require_keys
@@ -53,7 +55,7 @@ from depsim_dagster.privacy.erasure.row_removal import (
     matching_rows,
     remove_rows,
 )
-from depsim_dagster.replay.journal_removal import Doomed, count_answers, journals, remove_answers, turns_of
+from depsim_dagster.replay.journal.removal import Doomed, count_answers, journals, remove_answers, turns_of
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.pseudonyms import pseudonym
 from depsim_dagster.traffic.schema import (
@@ -76,6 +78,8 @@ PERSONAL_TABLES: tuple[tuple[LakeTable, bool], ...] = (
     (REGENERATED_COMPLETIONS, True),
     (GRADED_LABELS, True),
     (PRODUCTION_LABELS, True),
+    (REVIEW_SAMPLES, True),
+    (HUMAN_LABELS, True),
     (TURN_INDEX, True),
 )
 LABELS = {GRADED_LABELS.name: "simulated", PRODUCTION_LABELS.name: "production"}

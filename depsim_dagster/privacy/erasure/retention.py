@@ -22,7 +22,7 @@ from depsim_dagster.lake import Lake, LakeTable, Purged
 from depsim_dagster.privacy.erasure.forget import RESPONSE_JOURNAL, finish_interrupted
 from depsim_dagster.privacy.erasure.records import Receipt, Removed, record
 from depsim_dagster.privacy.erasure.row_removal import clear_quarantine
-from depsim_dagster.replay.journal_removal import (
+from depsim_dagster.replay.journal.removal import (
     Doomed,
     claimed_weeks,
     count_answers,

@@ -22,7 +22,7 @@ from depsim_dagster.privacy.erasure.key_rotation import fingerprint
 from depsim_dagster.privacy.erasure.records import Receipt
 from depsim_dagster.privacy.erasure.row_removal import Rows, matching_rows
 from depsim_dagster.privacy.gates.consent import Decision, ledger_decisions
-from depsim_dagster.replay.journal_removal import users_of
+from depsim_dagster.replay.journal.removal import users_of
 from depsim_dagster.traffic.log_files import matching_files
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 from depsim_dagster.traffic.rules import PrefixSource, prefix_sources

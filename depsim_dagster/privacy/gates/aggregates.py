@@ -30,6 +30,8 @@ RATE_NUMBERS = (
     "rate_per_100k",
     "lower_per_100k",
     "upper_per_100k",
+    "missing_low_per_100k",
+    "missing_high_per_100k",
 )
 
 
@@ -69,6 +71,19 @@ def suppressed_rates(rates: pd.DataFrame, k: int) -> pd.DataFrame:
             numbers = rates[column]
             whole = pd.api.types.is_integer_dtype(numbers)
             shown[column] = (numbers.astype("Int64") if whole else numbers).mask(hidden)
+    return shown
+
+
+def suppressed_validation(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """`rows` of grader_validation with their numbers missing where the labelled turns are of 1 to k-1 users; a column
+    `suppressed` says so."""
+    if not len(rows):
+        return rows.assign(suppressed=pd.Series(dtype=bool))
+    hidden = (rows["n"] > 0) & (rows["clusters"] < k)
+    shown = rows.assign(suppressed=hidden)
+    for column in rows.select_dtypes("number").columns.drop("level"):
+        whole = pd.api.types.is_integer_dtype(rows[column])
+        shown[column] = (rows[column].astype("Int64") if whole else rows[column]).mask(hidden)
     return shown
 
 

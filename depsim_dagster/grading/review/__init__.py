@@ -1,0 +1,1 @@
+"""Labels that people give, and how the graders compare with them."""

@@ -1,0 +1,1 @@
+"""Calls through Files and Batches: the same journal rows, in files, within hours."""

@@ -1,0 +1,1 @@
+"""What a study has spent, may spend, and will spend."""

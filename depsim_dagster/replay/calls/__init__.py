@@ -1,0 +1,1 @@
+"""The engine: calls to endpoints, their concurrency, retries and worker processes."""

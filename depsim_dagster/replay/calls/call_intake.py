@@ -1,0 +1,153 @@
+"""The two ends of a run: what is taken in (claims, known answers, the budget) and what is counted.
+
+Both hold whether the calls are then made by this process or by worker processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from depsim_dagster.errors import EndpointError
+from depsim_dagster.replay.calls.endpoints import Endpoint, unreachable
+from depsim_dagster.replay.calls.exchange import TIMEOUT
+from depsim_dagster.replay.calls.in_flight import DEADLINE, PendingCall
+from depsim_dagster.replay.dialects.outcomes import Outcome
+from depsim_dagster.replay.dialects.requests import ModelCall
+from depsim_dagster.replay.journal.response_journal import Journal
+
+# When none of so many first calls got any response, there is no server and the rest would fail alike.
+UNREACHABLE_AFTER = 50
+SKIPS_PER_TURN = 1000
+
+
+@dataclass(frozen=True)
+class CallStatistics:
+    """What a run did.
+
+    requested = reused + sent: calls taken from the iterator, those that the journal (or this run) already
+    had, and those that were made. retries: HTTP requests beyond one per call. by_status, tokens: of the calls
+    sent in this run.
+    """
+
+    requested: int = 0
+    reused: int = 0
+    sent: int = 0
+    retries: int = 0
+    by_status: dict[str, int] = field(default_factory=dict)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+
+class Tally:
+    """Counts what was asked for and what came of it, and reports how much of it is on disk."""
+
+    def __init__(
+        self, endpoint: Endpoint, journal: Journal, progress: Callable[[int, int], None] | None
+    ) -> None:
+        self.requested = self.reused = 0
+        self.heard = False  # the server gave a response to some attempt, whatever it said
+        self._endpoint = endpoint
+        self._journal = journal
+        self._progress = progress
+        self._ended = self._retries = 0
+        self._by_status: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
+        self._faults: Counter[str] = Counter()
+
+    def count(self, outcome: Outcome) -> None:
+        self._ended += 1
+        self._retries += max(outcome.attempts - 1, 0)
+        self._by_status[outcome.status] += 1
+        self._tokens["prompt"] += outcome.prompt_tokens or 0
+        self._tokens["completion"] += outcome.completion_tokens or 0
+        if not self.heard:
+            self._faults[outcome.error_code or ""] += 1
+
+    def report(self) -> None:
+        if self._progress is not None:
+            self._progress(self.reused + self._ended - self._journal.buffered, self.requested)
+
+    def raise_if_unreachable(self, after: int = UNREACHABLE_AFTER) -> None:
+        """EndpointError when at least `after` calls ended and the server never gave a response to any
+        attempt."""
+        if not self.heard and self._faults.total() >= after:
+            code, _ = self._faults.most_common(1)[0]
+            code = TIMEOUT if code == DEADLINE else code
+            raise EndpointError(
+                f"{unreachable(self._endpoint, code)} (first {self._faults.total()} calls all failed)"
+            )
+
+    def statistics(self, seconds: float) -> CallStatistics:
+        return CallStatistics(
+            requested=self.requested,
+            reused=self.reused,
+            sent=self._ended,
+            retries=self._retries,
+            by_status=dict(sorted(self._by_status.items())),
+            prompt_tokens=self._tokens["prompt"],
+            completion_tokens=self._tokens["completion"],
+            seconds=seconds,
+        )
+
+
+class CallIntake:
+    """The caller's calls that have to be made (in_flight.CallSource): claimed, not known, and within the budget.
+
+    claim_sent: claim those that are to be made, too; False where whoever makes them does, before it has an answer.
+    """
+
+    def __init__(
+        self,
+        calls: Iterable[ModelCall],
+        journal: Journal,
+        tally: Tally,
+        spending: Any,
+        claim_sent: bool = True,
+    ) -> None:
+        self.exhausted = False
+        self._claim_sent = claim_sent
+        self._calls = iter(calls)
+        self._journal = journal
+        self._tally = tally
+        self._spending = spending
+        self._taken = journal.known_ids()
+        self._open: set[PendingCall] = set()
+
+    async def take(self) -> PendingCall | None:
+        """The next call that has to be made. Raises BudgetError when it is not covered."""
+        skipped = 0
+        for call in self._calls:
+            self._tally.requested += 1
+            known = call.request_id in self._taken
+            if call.subject is not None and (known or self._claim_sent):
+                self._journal.claim(call.request_id, call.subject)
+            if not known:
+                ticket = None if self._spending is None else self._spending.admit(call)
+                self._taken.add(call.request_id)
+                content = call.encoded()
+                pending = PendingCall(call.request_id, content, call.subject, ticket)
+                if self._spending is not None:
+                    self._open.add(pending)
+                return pending
+            self._tally.reused += 1
+            skipped += 1
+            if skipped % SKIPS_PER_TURN == 0:
+                await asyncio.sleep(0)  # a long known stretch must not starve the calls in flight
+        self.exhausted = True
+        return None
+
+    def settle(self, call: PendingCall, outcome: Outcome | None) -> None:
+        """Tell the budget how a call ended (None: it was never answered)."""
+        if self._spending is not None and call in self._open:
+            self._open.discard(call)
+            self._spending.settle(call.ticket, outcome)
+
+    def abandon(self) -> None:
+        """Settle what the end of the run left without an outcome."""
+        for call in list(self._open):
+            self.settle(call, None)

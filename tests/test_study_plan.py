@@ -1,0 +1,328 @@
+"""The plan against what a run then sends: calls exactly, tokens within a stated tolerance, and nothing is called."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from small_study import SMALL_STUDY, write_study
+
+from depsim_dagster.cli import main
+from depsim_dagster.config import load_study
+from depsim_dagster.plan import calls as plan_calls
+from depsim_dagster.plan.study_plan import StudyPlan, study_plan
+from depsim_dagster.replay.budget.spent import JournalName, SpentOnDisk
+from depsim_dagster.replay.calls import embedded
+from depsim_dagster.replay.dialects.outcomes import Outcome
+from depsim_dagster.replay.dialects.requests import chat_request
+from depsim_dagster.study import Study
+from depsim_dagster.study_status import unpriced_models
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
+
+LENGTH_ALONE = 0.30  # tolerance of prompt tokens by their bytes: tools, schema and template are taken roughly
+LEARNT = 0.10  # and by the earlier answers of the model to about as many other prompts
+TRAFFIC_TABLES = (
+    "turn_index",
+    "ingested_files",
+    "rejected_records",
+    "sampled_traffic",
+    "sampling_funnel",
+    "deidentified_prefixes",
+)
+GRADER = {"kind": "llm", "endpoint": "sandbox", "model": "sandbox-grader"}
+
+
+def plan_of(directory: Path, world: Path, **changes: object) -> tuple[Study, StudyPlan]:
+    study = Study(load_study(write_study(directory, world, **changes)))
+    study.prepare_store()
+    return study, study_plan(study)
+
+
+def with_tables(directory: Path, finished: Path, *tables: str) -> None:
+    """What the finished study had published at some time before its end."""
+    for table in (*TRAFFIC_TABLES, *tables):
+        shutil.copytree(finished.parent / "store" / table, directory / "store" / table)
+
+
+def by_journal(plan: StudyPlan, what: str = "calls") -> dict[JournalName, int]:
+    sums: dict[JournalName, int] = {}
+    for row in plan.rows:
+        name = JournalName(row.endpoint, row.model)
+        sums[name] = sums.get(name, 0) + getattr(row, what)
+    return sums
+
+
+@pytest.fixture(scope="module")
+def paid(finished_study: Path):
+    """What the finished study has sent, by journal."""
+    on_disk = SpentOnDisk(Study(load_study(finished_study)).lake.journal_directory)
+    on_disk.refresh()
+    return on_disk.amounts
+
+
+def test_before_anything_is_sampled_it_is_an_upper_bound(paid, small_world, tmp_path):
+    served = dict(embedded._servers)
+    study, plan = plan_of(tmp_path, small_world)
+    assert [(row.stage, row.model, row.to_make) for row in plan.rows] == [
+        ("replay candidate", "sandbox-v2", 120),
+        ("grade simulated", "sandbox-grader", 240),
+        ("replay predecessor", "sandbox-v1", 120),
+        ("grade production", "sandbox-grader", 360),
+    ]
+    assert {row.certainty for row in plan.rows} == {"at most"} and set(plan.bases.values()) == {"turn index"}
+    assert all(by_journal(plan)[name] >= amounts.calls for name, amounts in paid.items())
+    assert all(row.price is None and row.hours is None for row in plan.rows)
+    assert embedded._servers == served and not study.lake.journal_directory.exists()
+
+
+@pytest.mark.parametrize("completions", [False, True])
+def test_it_counts_what_a_run_then_sends(completions, paid, finished_study, small_world, tmp_path):
+    with_tables(tmp_path, finished_study, *(["regenerated_completions"] if completions else []))
+    _, plan = plan_of(tmp_path, small_world)
+    assert by_journal(plan) == {name: amounts.calls for name, amounts in paid.items()}
+    assert by_journal(plan, "answered") == dict.fromkeys(paid, 0)
+    # Which completions a grader finds something to judge in is known when they are there.
+    assert {row.certainty for row in plan.rows} == ({"counted"} if completions else {"counted", "at most"})
+    for name, amounts in paid.items():
+        assert by_journal(plan, "tokens_in")[name] == pytest.approx(amounts.prompt_tokens, rel=LENGTH_ALONE)
+
+
+def test_answers_of_the_journal_are_known_and_teach_the_length_of_the_rest(
+    paid, finished_study, small_world, tmp_path
+):
+    with_tables(tmp_path, finished_study, "regenerated_completions", "_journal")
+    study, plan = plan_of(tmp_path, small_world)
+    assert (
+        by_journal(plan, "answered")
+        == by_journal(plan)
+        == {name: amounts.calls for name, amounts in paid.items()}
+    )
+    assert by_journal(plan, "to_make") == dict.fromkeys(paid, 0)
+
+    for name in paid:  # as after a crash: about half of the answers are there
+        journal = study.journal(name.endpoint, name.model)
+        rows = journal.outcomes().read_all()
+        for segment in journal.segments():
+            segment.unlink()
+        for outcome in rows.slice(0, len(rows) // 2).to_pylist():
+            journal.append(Outcome(**outcome))
+        journal.flush()
+    plan = study_plan(study)
+    on_disk = SpentOnDisk(study.lake.journal_directory)
+    on_disk.refresh()
+    left = on_disk.amounts
+    assert by_journal(plan, "answered") == {name: amounts.calls for name, amounts in left.items()}
+    for name, amounts in paid.items():
+        open_tokens = amounts.prompt_tokens - left[name].prompt_tokens
+        assert by_journal(plan, "tokens_in")[name] == pytest.approx(open_tokens, rel=LEARNT)
+        open_answers = amounts.completion_tokens - left[name].completion_tokens
+        assert by_journal(plan, "tokens_out")[name] == pytest.approx(open_answers, rel=0.25)
+    assert all("earlier calls took" in row.counted_by for row in plan.rows)
+    assert all(limit.spent > 0 for limit in plan.limits if limit.key != "money")
+
+
+def test_a_large_step_is_counted_from_a_part_of_its_turns(
+    paid, finished_study, small_world, tmp_path, monkeypatch
+):
+    with_tables(tmp_path, finished_study, "regenerated_completions", "_journal")
+    monkeypatch.setattr(plan_calls, "EXACT_CALLS", 50)
+    monkeypatch.setattr(plan_calls, "THINNED_CALLS", 40)
+    study, plan = plan_of(tmp_path, small_world)
+    assert (
+        by_journal(plan, "answered")
+        == by_journal(plan)
+        == {name: amounts.calls for name, amounts in paid.items()}
+    )
+    assert {row.certainty for row in plan.rows} == {"about"}
+    shutil.rmtree(study.lake.journal_directory)  # no answer that could be known: by length
+    by_length = study_plan(study)
+    assert by_journal(by_length) == {name: amounts.calls for name, amounts in paid.items()}
+    assert {row.certainty for row in by_length.rows} == {"counted", "at most"}
+    monkeypatch.undo()
+    by_id = by_journal(study_plan(study), "tokens_in")
+    for name, tokens in by_journal(by_length, "tokens_in").items():
+        assert tokens == pytest.approx(by_id[name], rel=LENGTH_ALONE)
+
+
+def test_what_a_final_forecast_keeps_is_not_planned_again(finished_study):
+    plan = study_plan(Study(load_study(finished_study)))
+    assert [(row.stage, row.to_make, row.answered) for row in plan.rows] == [("grade production", 0, 360)]
+
+
+def graded(small_world, directory, graders: dict, **changes: object) -> dict[str, int]:
+    grading = {"graders": graders, "default_grader": "sandbox"}
+    _, plan = plan_of(directory, small_world, grading=grading, **changes)
+    return {row.stage: row.to_make for row in plan.rows}
+
+
+@pytest.mark.parametrize(
+    ("graders", "expected"),
+    [
+        (
+            {"sandbox": GRADER | {"categories_per_call": "one"}},
+            {"grade simulated": 4800, "grade production": 7200},
+        ),
+        (
+            {
+                "sandbox": {"kind": "ensemble", "members": ["one", "two", "rule"]},
+                "one": GRADER,
+                "two": GRADER | {"model": "sandbox-grader-2"},
+                "rule": {"kind": "regex", "pattern": "x"},
+            },
+            {"vote simulated": 240, "vote production": 360},
+        ),
+        (
+            {
+                "sandbox": GRADER | {"screen": {"grader": "cheap", "share": 0.25}},
+                "cheap": GRADER | {"model": "sandbox-grader-2"},
+            },
+            {
+                "screen simulated": 240,
+                "grade simulated": 60,
+                "screen production": 360,
+                "grade production": 90,
+            },
+        ),
+        ({"sandbox": {"kind": "regex", "pattern": "x"}}, {}),
+    ],
+)
+def test_every_kind_of_grader_is_counted(graders, expected, small_world, tmp_path):
+    stages = graded(small_world, tmp_path, graders)
+    assert {stage: calls for stage, calls in stages.items() if not stage.startswith("replay")} == expected
+
+
+def test_completions_and_detectors_are_counted(small_world, tmp_path):
+    detectors = [{"kind": "llm", "endpoint": "sandbox", "model": "sandbox-grader"}]
+    _, plan = plan_of(
+        tmp_path,
+        small_world,
+        replay={"completions_per_prefix": 3, "max_tokens": 100},
+        deidentification={"engine": "embedded", "detectors": detectors},
+    )
+    stages = {row.stage: row for row in plan.rows}
+    assert stages["replay candidate"].to_make == 360 and stages["replay candidate"].tokens_out == 36_000
+    assert stages["grade simulated"].to_make == 720 and stages["grade production"].to_make == 360
+    detect = stages["detect details"]
+    assert detect.endpoint == "detector.sandbox" and detect.certainty == "about" and detect.to_make > 360
+
+
+def test_price_hours_and_the_limit_that_stops_it(small_world, tmp_path):
+    endpoint = SMALL_STUDY["endpoints"]["sandbox"] | {
+        "limits": {"requests_per_minute": 60, "tokens_per_minute": 10**9}
+    }
+    price = {"input_per_million": 1.0, "output_per_million": 10.0, "per_call": 0.01}
+    prices = dict.fromkeys(("sandbox-v1", "sandbox-v2", "sandbox-grader"), price)
+    budget = {"calls": 420, "tokens": 10**9, "money": 1e6, "currency": "EUR", "prices": prices}
+    _, plan = plan_of(tmp_path, small_world, endpoints={"sandbox": endpoint}, budget=budget)
+    replay = plan.rows[0]
+    assert replay.hours == pytest.approx(120 / 60 / 60)
+    assert replay.price == pytest.approx(replay.tokens_in / 1e6 + replay.tokens_out / 1e5 + 1.2)
+    stops = {limit.key: limit.stops_after for limit in plan.limits}
+    assert stops == {"calls": 0.5, "tokens": None, "money": None}
+    batched = endpoint | {"batch": {"completion_window": "24h"}}
+    _, plan = plan_of(tmp_path, small_world, endpoints={"sandbox": batched}, budget=budget)
+    halved = plan.rows[0]
+    assert (halved.hours, halved.window) == (None, "24h") and halved.price == pytest.approx(replay.price / 2)
+
+
+def test_verdicts_that_could_not_be_read_are_asked_for_again(small_world, tmp_path):
+    study, _ = plan_of(tmp_path, small_world)
+    journal = study.journal("sandbox", "sandbox-grader")
+    for number in range(100):
+        status = "truncated" if number < 10 else "ok"
+        journal.append(
+            Outcome(
+                f"answer {number}", status, "{}", prompt_tokens=1000, completion_tokens=50, latency_ms=640
+            )
+        )
+    journal.flush()
+    rows = {row.stage: row for row in study_plan(study).rows}
+    assert rows["regrade simulated"].to_make == 24 and rows["regrade production"].to_make == 36
+    assert rows["grade production"].tokens_in == pytest.approx(360_000, rel=0.01)
+    assert rows["grade production"].tokens_out == 360 * 50
+    assert rows["grade production"].hours == pytest.approx(360 * 0.64 / 64 / 3600)
+
+
+def test_the_smallest_rate_that_a_size_can_show(small_world, tmp_path):
+    taxonomy = tmp_path / "taxonomy.yaml"
+    taxonomy.parent.mkdir(exist_ok=True)
+    category = "{id: %s, group: g, definition: d%s}"
+    lines = [category % ("always", ""), category % ("sometimes", ", applies_to: {topic: [x]}")]
+    taxonomy.write_text("version: '1'\ncategories:\n" + "".join(f"  - {line}\n" for line in lines))
+    grading = SMALL_STUDY["grading"] | {"taxonomy": "taxonomy.yaml"}
+    _, plan = plan_of(tmp_path, small_world, grading=grading)
+    (found,) = plan.resolutions
+    assert (found.candidate, found.turns, found.categories, found.limited) == (
+        "sandbox-v2",
+        120,
+        ("always",),
+        ("sometimes",),
+    )
+    assert found.rate_per_100k == pytest.approx(-math.log(0.05) / 120 * 100_000)
+
+
+def test_a_tokenizer_counts_where_one_is_given(finished_study, small_world, tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    with_tables(tmp_path, finished_study)
+    words.save(str(tmp_path / "tokenizer.json"))
+    endpoint = SMALL_STUDY["endpoints"]["sandbox"] | {"tokenizer": "tokenizer.json"}
+    study, plan = plan_of(tmp_path, small_world, endpoints={"sandbox": endpoint})
+    replay = plan.rows[0]
+    assert replay.counted_by == "tokenizer, on 120 calls"
+    rows = study.lake.read(
+        DEIDENTIFIED_PREFIXES, {"week": "2026-01-12"}, columns=["prefix", "tools"]
+    ).to_pylist()
+    requests = [chat_request("", json.loads(row["prefix"]), row["tools"]) for row in rows]
+    counted = sum(len(words.encode(text).ids) for request in requests for text in strings(request))
+    assert replay.tokens_in == pytest.approx(counted, rel=0.001)
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return (
+        [value]
+        if isinstance(value, str)
+        else [text for part in value for text in strings(part)]
+        if value and isinstance(value, list)
+        else []
+    )
+
+
+def test_the_command_prints_figures_and_no_text(finished_study, small_world, tmp_path):
+    with_tables(tmp_path, finished_study, "regenerated_completions")
+    file = write_study(tmp_path, small_world, budget={"calls": 100})
+    result = CliRunner().invoke(main, ["study", "plan", "-c", str(file)])
+    assert result.exit_code == 0 and max(map(len, result.output.splitlines()[:12])) <= 100
+    assert "budget.calls would stop a run after about 12% of this" in result.output
+    assert "The smallest rate that shows (95 %) is 2,496 per 100k, for every category" in result.output
+    document = json.loads(CliRunner().invoke(main, ["study", "plan", "--json", "-c", str(file)]).output)
+    assert sum(row["to_make"] for row in document["rows"]) == 840 and document["budget"][0]["limit"] == 100
+    assert document["resolution"][0]["turns"] == 120 and set(document["weeks"].values()) == {"prefixes"}
+    status = CliRunner().invoke(main, ["study", "status", "-c", str(file)])
+    assert "spent so far: 0 of 100 calls, 0 tokens" in status.output
+
+
+def test_without_logs_it_counts_what_may_be_sampled(small_world, tmp_path):
+    traffic = SMALL_STUDY["traffic"] | {"paths": ["nothing/*.parquet"]}
+    _, plan = plan_of(tmp_path / "limited", small_world, traffic=traffic)
+    assert set(plan.bases.values()) == {"turns_per_week"} and plan.rows[0].to_make == 120
+    file = write_study(tmp_path / "all", small_world, traffic=traffic, sampling={"turns_per_week": None})
+    result = CliRunner().invoke(main, ["study", "plan", "-c", str(file)])
+    assert (
+        result.exit_code == 1 and result.stderr.startswith("error:") and "nothing/*.parquet" in result.stderr
+    )
+
+
+def test_models_without_a_price_are_named(small_world, tmp_path):
+    prices = {model: {} for model in ("sandbox-v1", "sandbox-v2", "sandbox-grader")}
+    file = write_study(tmp_path, small_world, budget={"money": 1.0, "prices": prices})
+    study = Study(load_study(file))
+    assert unpriced_models(study) == []
+    study.journal("sandbox", "a model of last year")
+    study.journal("sandbox", "sandbox-v1")
+    assert unpriced_models(study) == ["a model of last year"]
