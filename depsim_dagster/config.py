@@ -2,19 +2,24 @@
 
 Every relative path in it is relative to the file itself, so that a study folder can be moved or copied. An error
 names the file, the key and the accepted values, for every wrong key at once. What each section accepts is in
-config_sections.py; here is the whole: how sections refer to each other, and what follows from the releases.
+config_sections, how sections refer to each other in config_references.py; here is what follows from the whole.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from depsim_dagster.config_references import (
+    Deployments,
+    Endpoints,
+    readable_reference_problems,
+    reference_problems,
+)
 from depsim_dagster.config_sections import (
     WEEK,
     BudgetConfig,
@@ -57,9 +62,6 @@ DEMO_STUDY_FILE = Path("demo", "study.yaml")
 EMBEDDED_HMAC_KEY = "embedded-study-key-not-a-secret"
 SHORTEST_HMAC_KEY = 16
 
-Deployments = tuple[DeploymentConfig, ...]
-Endpoints = dict[Name, EndpointConfig]
-
 
 class StudyConfig(Section):
     """A whole study. `directory` is the folder of the study file; use `path()` to resolve what it names."""
@@ -90,7 +92,7 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _references_exist(self) -> StudyConfig:
-        problems = _reference_problems(
+        problems = reference_problems(
             self.deployments, self.endpoints, self.grading, self.deidentification, self.budget
         )
         if problems:
@@ -255,103 +257,7 @@ def load_study(file: str | Path) -> StudyConfig:
     except ValidationError as error:
         problems = validation_problems(error, StudyConfig)
         # A wrong key elsewhere keeps pydantic from looking at the references; the reader wants all of it at once.
-        problems += [problem for problem in _readable_reference_problems(raw) if problem not in problems]
+        problems += [problem for problem in readable_reference_problems(raw) if problem not in problems]
         raise listed(path, problems) from None
     study._file = path
     return study
-
-
-def _reference_problems(
-    deployments: Sequence[DeploymentConfig],
-    endpoints: Mapping[str, EndpointConfig] | None,
-    grading: GradingConfig | None,
-    deidentification: DeidentificationConfig | None,
-    budget: BudgetConfig | None,
-) -> list[str]:
-    """What is named and is not there. None stands for a section that could not be read."""
-    problems = []
-
-    def check(key: str, name: str | None, accepted: Mapping[str, Any] | None) -> None:
-        if name is not None and accepted is not None and name not in accepted:
-            problems.append(f"{key}: `{name}` is not one of {', '.join(sorted(accepted))}")
-
-    known: dict[str, DeploymentConfig] = {}
-    for deployment in deployments:
-        if deployment.model in known:
-            problems.append(
-                f"deployments: `{deployment.model}` is listed twice; every `model` must be unique"
-            )
-        known[deployment.model] = deployment
-    for deployment in deployments:
-        where = f"deployments.{deployment.model}"
-        check(f"{where}.endpoint", deployment.endpoint, endpoints)
-        served_by = (endpoints or {}).get(deployment.endpoint)
-        if served_by is not None and served_by.api == "decisions":
-            problems.append(
-                f"{where}.endpoint: `{deployment.endpoint}` speaks the Decisions API, which writes no turn"
-            )
-        check(f"{where}.predecessor", deployment.predecessor, known)
-        before = known.get(deployment.predecessor or "")
-        # This also refuses a deployment that is its own predecessor, and every longer cycle.
-        if before is not None and before.released >= deployment.released:
-            problems.append(
-                f"{where}.predecessor: `{before.model}` was released on {before.released:%Y-%m-%d %H:%M}, which is not before "
-                f"{deployment.released:%Y-%m-%d %H:%M}; name a model that was released earlier, or correct `released`"
-            )
-    if grading is not None:
-        for name, grader in grading.graders.items():
-            where = f"grading.graders.{name}"
-            check(f"{where}.endpoint", grader.endpoint, endpoints)
-            named = (endpoints or {}).get(grader.endpoint or "")
-            if named is not None and named.api == "decisions" and grader.max_tokens is not None:
-                problems.append(
-                    f"{where}.max_tokens: the Decisions API writes no text that could have a limit"
-                )
-            for member in grader.members:
-                check(f"{where}.members", member, grading.graders)
-            if grader.screen is not None:
-                check(f"{where}.screen.grader", grader.screen.grader, grading.graders)
-            below = [*grader.members, *([grader.screen.grader] if grader.screen is not None else [])]
-            for other in below:
-                named = grading.graders.get(other)
-                if named is not None and (
-                    other == name or named.kind == "ensemble" or named.screen is not None
-                ):
-                    problems.append(
-                        f"{where}: `{other}` must be a grader without members and screen of its own"
-                    )
-        check("grading.default_grader", grading.default_grader, grading.graders)
-    for place, detector in enumerate(deidentification.detectors if deidentification is not None else ()):
-        check(f"deidentification.detectors.{place}.endpoint", detector.endpoint, endpoints)
-    if budget is not None and budget.money is not None:
-        asked = {deployment.served_model for deployment in deployments}
-        for part in (
-            *(grading.graders.values() if grading is not None else ()),
-            *(deidentification.detectors if deidentification is not None else ()),
-        ):
-            if part.endpoint is not None and part.model is not None:
-                asked.add(part.model)
-        if unpriced := sorted(asked - set(budget.prices)):
-            problems.append(
-                f"budget.prices: no price for {', '.join(f'`{model}`' for model in unpriced)}, and budget.money is set; "
-                "give a price (0 for one that costs nothing), or take budget.money out"
-            )
-    return problems
-
-
-def _readable_reference_problems(raw: Mapping[Any, Any]) -> list[str]:
-    """Reference problems among those sections of an otherwise wrong file that can be read."""
-
-    def section(name: str, type_: Any) -> Any:
-        try:
-            return TypeAdapter(type_).validate_python(raw.get(name))
-        except ValidationError:
-            return None
-
-    return _reference_problems(
-        section("deployments", Deployments) or (),
-        section("endpoints", Endpoints),
-        section("grading", GradingConfig),
-        section("deidentification", DeidentificationConfig),
-        section("budget", BudgetConfig),
-    )

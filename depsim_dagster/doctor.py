@@ -53,6 +53,9 @@ def checks(study_file: Path) -> Iterator[Check]:
     )
     for name in study.models_by_endpoint():
         yield _check(f"endpoint {name}", lambda name=name: _endpoint(study, name))  # type: ignore[misc]
+    yield _check("graders", lambda: _graders(study))
+    if any(endpoint.tokenizer for endpoint in study.config.endpoints.values()):
+        yield _check("tokenizers", lambda: _tokenizers(study))
     yield _check(f"store {study.lake.root}", lambda: _store(study))
     if study.config.grading.human_labels is not None:
         yield _check("human labels", lambda: _human_labels(study))
@@ -217,6 +220,27 @@ def _endpoint(study: Study, name: str) -> str:
 
     check_batches(endpoint)
     return f"{serves}, and takes batches"
+
+
+def _graders(study: Study) -> str:
+    from depsim_dagster.grading.graders.code_graders import check_code_graders
+    from depsim_dagster.grading.stack import asked_graders
+
+    check_code_graders(study.config)
+    asked = asked_graders(study.config, study.taxonomy)
+    idle = sorted(study.config.grading.graders.keys() - set(asked))
+    return ", ".join(asked) + (f"; a run does not ask {', '.join(idle)}" if idle else "")
+
+
+def _tokenizers(study: Study) -> str:
+    from depsim_dagster.replay.budget.tokens import load_tokenizer
+
+    files = {
+        name: endpoint.tokenizer for name, endpoint in study.config.endpoints.items() if endpoint.tokenizer
+    }
+    for name, file in files.items():
+        load_tokenizer(study.config.path(file), f"{study.config.file}: endpoints.{name}.tokenizer")
+    return ", ".join(files.values())
 
 
 def _store(study: Study) -> str:

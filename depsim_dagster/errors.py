@@ -38,7 +38,14 @@ class EndpointError(DepsimError):
 
 
 class BudgetError(DepsimError):
-    """The study's budget does not cover the next call. Everything that was answered is kept."""
+    """The study's budget does not cover the next call. Everything that was answered is kept.
+
+    for_now: it may when the calls under way have ended, which are counted as what they may take at most.
+    """
+
+    def __init__(self, message: str, for_now: bool = False) -> None:
+        super().__init__(message)
+        self.for_now = for_now
 
 
 class GradingError(DepsimError):

@@ -107,6 +107,29 @@ def test_doctor_finds_logs_whose_users_or_surface_leave_out_all_traffic(tmp_path
     assert "none of the logs' 1 users is in the consent ledger" in result.output
 
 
+def test_graders_and_tokenizers_are_tried_before_anything_is_paid_for(tmp_path, small_world):
+    graders = {
+        "pattern": {"kind": "regex", "pattern": "[a"},
+        "rule": {"kind": "python", "function": "graders.py:flags"},
+    }
+    endpoints = {"sandbox": {**SMALL_STUDY["endpoints"]["sandbox"], "tokenizer": "nowhere.json"}}
+    grading = {**SMALL_STUDY["grading"], "graders": {**SMALL_STUDY["grading"]["graders"], **graders}}
+    file = write_study(tmp_path, small_world, endpoints=endpoints, grading=grading)
+    result = depsim("doctor", "-c", file)
+    assert (
+        result.exit_code == 1 and "FAILED graders" in result.output and "FAILED tokenizers" in result.output
+    )
+    for said in (
+        "graders.pattern.pattern: not an RE2",
+        "graders.rule.function: cannot load",
+        "sandbox.tokenizer: ",
+    ):
+        assert said in result.output
+    result = depsim("study", "run", "-c", file)
+    assert result.exit_code == 1 and "graders.pattern.pattern: not an RE2" in result.output
+    assert not (tmp_path / "dagster_home").exists()
+
+
 def chat_log(directory):
     """A log of one call by somebody whom the ledger does not know, as keys of `traffic`."""
     call = {"model": "sandbox-v1", "created": 1767700000, "user": "u-1"}

@@ -212,6 +212,10 @@ def test_an_unknown_key_at_any_depth_is_told_what_is_accepted(problems, path, ac
         ("endpoints.models.api_key_env", "sk-live-abc", "not the secret itself"),
         ("endpoints.models.kind", "ollama", "'openai', 'sandbox' or 'recorded'"),
         ("replay.temperature", 3, "less than or equal to 2"),
+        ("replay.parameters", {"model": "x"}, "`model` is set for each request and cannot be given here"),
+        ("replay.parameters", {"seed": 1}, "`seed` is set for each request"),
+        ("replay.parameters", {"temperature": 0.2}, "`temperature` has a key of its own; set that one"),
+        ("grading.graders.judge.parameters", {"max_completion_tokens": 9}, "`max_tokens` is the key for it"),
         ("deidentification.engine", "presidio", "'embedded' or 'none'"),
         ("grading.graders.judge.kind", "human", "'llm', 'regex', 'python', 'recorded' or 'ensemble'"),
         ("estimation.level", 95, "less than 1"),
@@ -296,6 +300,21 @@ def test_a_wrong_value_is_named_with_what_is_accepted(problems, path, value, mes
             "grading.graders.judge.endpoint: `elsewhere` is not one of models",
         ),
         ([("grading.default_grader", "nobody")], "grading.default_grader: `nobody` is not one of judge"),
+        (
+            [("grading.graders.judge.threshold", 0.9)],
+            "grading.graders.judge.threshold: a verdict `flag` has no probability that could reach it; set `verdict` to "
+            "`probability`",
+        ),
+        (
+            [
+                (
+                    "grading.graders.panel",
+                    {"kind": "ensemble", "members": ["judge", "other"], "threshold": 0.9},
+                ),
+                ("grading.graders.other", {"kind": "regex", "pattern": "a"}),
+            ],
+            "grading.graders.panel: `threshold` belongs to rule `mean`; a majority counts flags",
+        ),
         (
             [("endpoints.models.api", "decisions")],
             "deployments.v1.endpoint: `models` speaks the Decisions API, which writes no turn",

@@ -3,23 +3,28 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 from small_study import SMALL_STUDY, write_study
 
 from depsim_dagster.cli import main
 from depsim_dagster.config import load_study
 from depsim_dagster.plan import calls as plan_calls
-from depsim_dagster.plan.study_plan import StudyPlan, study_plan
+from depsim_dagster.plan.study_plan import Limit, PlanRow, Resolution, StudyPlan, study_plan
+from depsim_dagster.plan.table import plan_lines, plan_table
+from depsim_dagster.privacy.deidentify import deidentify
+from depsim_dagster.privacy.gates.canaries import Canaries
 from depsim_dagster.replay.budget.spent import JournalName, SpentOnDisk
 from depsim_dagster.replay.calls import embedded
 from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import chat_request
 from depsim_dagster.study import Study
 from depsim_dagster.study_status import unpriced_models
-from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 LENGTH_ALONE = 0.30  # tolerance of prompt tokens by their bytes: tools, schema and template are taken roughly
 LEARNT = 0.10  # and by the earlier answers of the model to about as many other prompts
@@ -193,7 +198,20 @@ def test_every_kind_of_grader_is_counted(graders, expected, small_world, tmp_pat
     assert {stage: calls for stage, calls in stages.items() if not stage.startswith("replay")} == expected
 
 
-def test_completions_and_detectors_are_counted(small_world, tmp_path):
+def test_a_verdict_is_as_long_as_its_question(small_world, tmp_path):
+    lengths = {}
+    for form in ("all", "one"):
+        grading = {
+            "graders": {"sandbox": GRADER | {"categories_per_call": form}},
+            "default_grader": "sandbox",
+        }
+        _, plan = plan_of(tmp_path / form, small_world, grading=grading)
+        (row,) = [row for row in plan.rows if row.stage == "grade production"]
+        lengths[form] = row.tokens_out / row.to_make
+    assert lengths["one"] < 10 and 100 < lengths["all"] < 20 * lengths["one"] + 10
+
+
+def test_completions_and_detectors_are_counted(finished_study, small_world, tmp_path):
     detectors = [{"kind": "llm", "endpoint": "sandbox", "model": "sandbox-grader"}]
     _, plan = plan_of(
         tmp_path,
@@ -205,7 +223,25 @@ def test_completions_and_detectors_are_counted(small_world, tmp_path):
     assert stages["replay candidate"].to_make == 360 and stages["replay candidate"].tokens_out == 36_000
     assert stages["grade simulated"].to_make == 720 and stages["grade production"].to_make == 360
     detect = stages["detect details"]
-    assert detect.endpoint == "detector.sandbox" and detect.certainty == "about" and detect.to_make > 360
+    assert detect.endpoint == "detector.sandbox" and detect.certainty == "about"
+    assert detect.to_make / 3 == pytest.approx(detected_texts(finished_study, "2026-01-12"), rel=0.25)
+
+
+def detected_texts(file: Path, week: str) -> int:
+    """How many texts a week's detectors are asked about, with those of the canaries."""
+    asked: set[str] = set()
+
+    def detector(texts):
+        asked.update(texts)
+        return [[] for _ in texts]
+
+    study = Study(load_study(file))
+    sampled = study.lake.read(SAMPLED_TRAFFIC, {"week": week})
+    planted = Canaries(study.config.privacy.canaries_per_type).planted_among(
+        sampled.to_batches(), len(sampled)
+    )
+    list(deidentify(planted, study.config.hmac_key, study.config.deidentification, [detector]))
+    return len(asked)
 
 
 def test_price_hours_and_the_limit_that_stops_it(small_world, tmp_path):
@@ -305,6 +341,79 @@ def test_the_command_prints_figures_and_no_text(finished_study, small_world, tmp
     assert document["resolution"][0]["turns"] == 120 and set(document["weeks"].values()) == {"prefixes"}
     status = CliRunner().invoke(main, ["study", "status", "-c", str(file)])
     assert "spent so far: 0 of 100 calls, 0 tokens" in status.output
+
+
+def test_a_plan_of_millions_of_calls_fits_a_hundred_columns():
+    row = PlanRow(
+        *(
+            "replay predecessor",
+            "e",
+            "meta-llama/Llama-3.3-70B-Instruct",
+            912_000,
+            100_000,
+            5 * 10**9,
+            9 * 10**8,
+        ),
+        *(123_456.78, 1234.5, None, "length alone", "about"),
+    )
+    console = Console(width=100, color_system=None)
+    with console.capture() as shown:
+        console.print(plan_table(StudyPlan((row, row), (), "EUR", (), {}), "a plan"))
+    lines = shown.get().splitlines()
+    assert "…" not in shown.get() and max(map(len, lines)) <= 100
+    assert lines[3].split() == [
+        *(
+            "replay",
+            "predecessor",
+            "meta-llama/Llama-",
+            "~",
+            "912.0k",
+            "100.0k",
+            "~",
+            "812.0k",
+            "5.0G",
+            "900.0M",
+        ),
+        *("123,457", "1,234"),
+    ]
+
+
+def planned(**changes: object) -> PlanRow:
+    row = PlanRow("replay candidate", "e", "m", 10, 0, 100, 50, None, None, None, "length alone", "counted")
+    return replace(row, **changes)
+
+
+def said(*rows: PlanRow, budget: tuple[Limit, ...] = ()) -> str:
+    return "\n".join(plan_lines(StudyPlan(rows, budget, "EUR", (), {})))
+
+
+def test_a_plan_says_what_its_figures_rest_on_and_what_is_not_known():
+    unpriced, calls = Limit("money", 0.0, 0.0, None), Limit("calls", 5, 10, 5)
+    text = said(planned(), budget=(calls, unpriced))
+    assert "prompt tokens of m: length alone" in text
+    assert "money   not known: `budget.prices` has no price of m" in text
+    assert "hours of m are not known: give the endpoint's `limits`, or plan again after some calls" in text
+    assert "budget.calls would stop a run before its next call; raised" in text and "0%" not in text
+    assert "money   spent 0.00 EUR" in said(planned(price=0.0, hours=1.0), budget=(unpriced,))
+    two = said(planned(), planned(model="n"), planned(model="n", counted_by="tokenizer", hours=1.0))
+    assert "prompt tokens of every model: length alone\nprompt tokens of n: tokenizer\n" in two
+    done = said(planned(answered=10), budget=(unpriced,))
+    assert "every answer is there" in done and "length alone" not in done and "not known" not in done
+
+
+def test_where_every_category_is_limited_none_is_counted():
+    found = Resolution("m2", 100, 3000.0, (), ("a", "b"))
+    text = "\n".join(plan_lines(StudyPlan((), (), "EUR", (found,), {})))
+    assert "is 3,000 per 100k; one event" in text and "0 categories" not in text
+    assert "Every category applies to at most these turns" in text
+
+
+def test_hours_of_batch_mode_are_not_added_up():
+    console = Console(width=100, color_system=None)
+    row = planned(window="24h")
+    with console.capture() as shown:
+        console.print(plan_table(StudyPlan((row, row), (), "EUR", (), {}), "a plan"))
+    assert shown.get().count("≤ 24h") == 2 and "in all" in shown.get()
 
 
 def test_without_logs_it_counts_what_may_be_sampled(small_world, tmp_path):

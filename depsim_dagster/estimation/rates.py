@@ -54,8 +54,8 @@ def estimate_rates(
     method: below a rate of 5 % (`intervals.COMMON_FROM_RATE`) 'exact' or 'midp' (see `intervals.gamma_limits`);
     from 5 % on 'korn_graubard', where the Poisson limits would be more than 2.6 % too wide: at k = n the upper
     limit is 100,000 and the lower one still two-sided. 'zero_events' when k = 0: rate 0.0, below_floor True,
-    lower 0, and upper the one-sided bound to show as "below X"; 'no_data' when n = 0: rate, limits and design
-    effect NaN, effective_n 0, below_floor False.
+    lower 0, and upper the one-sided bound to show as "below X", never below 3/n: a screen that finds other behaviours
+    may be blind to this one; 'no_data' when n = 0: rate, limits and design effect NaN, effective_n 0, below_floor False.
 
     The rule looks at the estimate, so a true rate near 5 % is judged by either family; both cover it on their
     side of the rule. Raises EstimationError for missing columns, an unknown status, a graded row without label,
@@ -99,7 +99,9 @@ def estimate_rates(
     factor = variance_factors(y, k, v_clustered, v_independent, kish, n, pool)
 
     clusters = np.bincount(cluster_group, minlength=size)
-    lower, upper, method = gamma_limits(y, factor * y, factor, level)
+    # One more event weighs as much as a turn read, or more: a factor below 1 is what the screen found, and says nothing of
+    # what it does not see.
+    lower, upper, method = gamma_limits(y, factor * y, np.maximum(factor, 1.0), level)
     scale = np.divide(PER, n, out=np.full(size, np.nan), where=n > 0)
     lower, upper = lower * scale, upper * scale
     # y sums floating-point weights, so k = n may come out a rounding error away from 1.

@@ -96,9 +96,9 @@ def score_forecast(
     Counts in the measures are rate * n, which is k when every turn had the same inclusion probability; k
     itself is passed through, and decides `comparable`. Under a cascade they are those of `counts_as_read`, also the
     predicted ones. `predicted_count_*` and `rise_probability` use the effective counts; the predecessor carries no
-    design effect, so the forecast's stands in for it. `rise_probability` holds sampling error only (no tau): P(X->Y rate >= moved_factor * predecessor's
-    production rate). Directions compare raw rates, so two zero rates are no direction. `detectable_per_100k`
-    is for forecast_n audited samples.
+    design effect, so the forecast's stands in for it. `rise_probability` holds sampling error only (no tau): P(X->Y
+    rate >= moved_factor * predecessor's production rate). Directions compare raw rates, so two zero rates are no
+    direction. `detectable_per_100k` is for forecast_n audited samples.
 
     Measures that need an absent number (n = 0, no predecessor) are null.
     Raises EstimationError for missing columns, repeated or unmatched categories, or different stack hashes.

@@ -58,10 +58,14 @@ def published_labels(
     counts = _label_counts(rows)
     calls = pd.DataFrame(
         [
-            (name, *(getattr(made, count) for count in CALL_COUNTS))
+            (
+                name,
+                *(getattr(made, count) for count in CALL_COUNTS),
+                ", ".join(f"{number:,} {status}" for status, number in made.by_status.items()),
+            )
             for name, made in labelling.statistics.items()
         ],
-        columns=["grader/attempt", *CALL_COUNTS],
+        columns=["grader/attempt", *CALL_COUNTS, "ended as"],
     )
     stacks = rows.groupby("stack_hash", as_index=False)["rows"].sum()
     yield dg.MaterializeResult(
@@ -122,7 +126,9 @@ def _row_counts(lake: Lake, table: LakeTable, partition: dict[str, str]) -> pd.D
     named = [*LABEL_COUNTS, "rows", "weight"]
     counts = [pa.field("rows", pa.int64()), pa.field("weight", pa.float64())]
     parts = [pa.schema([*map(LABELS.field, LABEL_COUNTS), *counts]).empty_table()]
-    for batch in lake.scan(table, partition, columns=[*LABEL_COUNTS, "grading_probability"], rows=COUNTED_ROWS):
+    for batch in lake.scan(
+        table, partition, columns=[*LABEL_COUNTS, "grading_probability"], rows=COUNTED_ROWS
+    ):
         weight = pc.divide(1.0, batch.column("grading_probability"))
         labels = pa.Table.from_batches([batch.append_column("weight", weight)])
         counted = labels.group_by(LABEL_COUNTS).aggregate([([], "count_all"), ("weight", "sum")])

@@ -31,7 +31,7 @@ def measurement_stack(
     return {
         "taxonomy": taxonomy.model_dump(mode="json"),
         "graders": {
-            name: _grader(study, name, study.grading.graders[name]) for name in _asked(study, taxonomy)
+            name: _grader(study, name, study.grading.graders[name]) for name in asked_graders(study, taxonomy)
         },
         "grader_prompt": prompt_document(),
         "deidentification": {
@@ -49,7 +49,7 @@ def stack_hash(stack: dict[str, Any]) -> str:
     return hashlib.sha256(canonical_json(stack).encode()).hexdigest()[:32]
 
 
-def _asked(study: StudyConfig, taxonomy: Taxonomy) -> list[str]:
+def asked_graders(study: StudyConfig, taxonomy: Taxonomy) -> list[str]:
     """The graders that a label depends on: those of the categories, their members and screens."""
     asked = {category.grader for category in taxonomy.categories if category.grader}
     for grader in [study.grading.graders[name] for name in asked]:

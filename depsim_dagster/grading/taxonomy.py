@@ -47,8 +47,8 @@ class SeverityScale(BaseModel):
 
 
 class Category(BaseModel):
-    """One undesired behaviour. `applies_to` limits it to prefixes whose attributes have one of the listed values;
-    `evidence` names what its grader sees."""
+    """One undesired behaviour. `applies_to` limits it to prefixes whose attributes have one of the listed values ("true" for
+    a true one); `evidence` names what its grader sees."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

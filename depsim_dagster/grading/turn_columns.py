@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -106,7 +107,7 @@ def _states(batch: Sequence[TargetTurn], categories: Sequence[Category]) -> np.n
     attributes = [json.loads(turn.attributes) if limited and turn.attributes else {} for turn in batch]
     for column, category in limited:
         applies = [
-            all(str(given.get(name)) in values for name, values in category.applies_to.items())
+            all(_word(given.get(name)) in values for name, values in category.applies_to.items())
             for given in attributes
         ]
         states[~np.array(applies, bool), column] = NOT_APPLICABLE
@@ -115,6 +116,12 @@ def _states(batch: Sequence[TargetTurn], categories: Sequence[Category]) -> np.n
         columns = [place for place, category in enumerate(categories) if category.evidence == parts]
         states[np.ix_(~shown, columns)] = NOT_APPLICABLE
     return states
+
+
+def _word(value: Any) -> str | None:
+    """An attribute as a taxonomy names it: a text itself, anything else as the log's JSON writes it, and none where it is
+    null or absent."""
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from depsim_dagster.grading.turn_columns import ASKED, TurnColumns, Turns
 from depsim_dagster.grading.turns import production_turns, simulated_turns
 from depsim_dagster.plan.sizes import EXACT, PREFIXES, Slice, WeekSize, data_file
 from depsim_dagster.privacy.detectors.llm import INSTRUCTIONS, OVERLAP, PIECE
+from depsim_dagster.privacy.gates.canaries import DETAILS_PER_ROW
+from depsim_dagster.privacy.gates.canary_phrases import TYPES
 from depsim_dagster.replay.budget.spending import DETECTOR
 from depsim_dagster.replay.budget.spent import JournalName
 from depsim_dagster.replay.budget.tokens import BYTES_PER_TOKEN, prompt_tokens
@@ -44,13 +47,16 @@ THINNED_CALLS = 5_000
 DETECT, REPLAY = "detect details", "replay"  # the first word of a stage; others are of graders
 COUNTED, AT_MOST, ABOUT = "counted", "at most", "about"
 CERTAINTIES = (COUNTED, AT_MOST, ABOUT)
+# Canaries are read by a detector too: different texts of a week for each detail of a type, and the bytes of one.
+PLANTED_TEXTS = 4 * math.ceil(len(TYPES) / DETAILS_PER_ROW)
+PLANTED_BYTES = 100
 SAMPLE_CALLS = 500  # calls of a journal whose texts a tokenizer counts
 
 
 @dataclass
 class Load:
     """Calls of one stage to one journal. `length` and `open_length` are prompt tokens by their bytes, of all calls and of
-    those without an answer; `answer_length` those of one answer where the traffic tells it. `certainty` is one of
+    those without an answer; `answer_length` those of one answer where traffic or question tells it. `certainty` is one of
     CERTAINTIES. `samples` are some calls with their length, where a tokenizer is to count them."""
 
     stage: str
@@ -88,8 +94,10 @@ class CallCounter:
             if detector.kind != "llm" or size.basis == PREFIXES:
                 continue
             step = PIECE - OVERLAP
-            texts = sum(part.messages for part in size.slices)
-            length = sum(part.prefix_bytes + part.target_bytes for part in size.slices)
+            planted = self._study.config.privacy.canaries_per_type * PLANTED_TEXTS
+            texts = planted + sum(part.messages for part in size.slices)
+            length = planted * PLANTED_BYTES
+            length += sum(part.prefix_bytes + part.target_bytes for part in size.slices)
             calls = math.ceil(max(texts, length / step))
             tokens = (length + calls * len(INSTRUCTIONS)) / BYTES_PER_TOKEN
             journal = JournalName(f"{DETECTOR}{detector.endpoint}", str(detector.model))
@@ -162,7 +170,9 @@ class CallCounter:
         for grader, role, share, categories in asked:
             load = Load(f"{role} {stage}", _journal(grader))
             endpoint = self._study.unserved_endpoint(str(grader.endpoint))
-            for form in forms(grader, endpoint, categories):
+            parts = forms(grader, endpoint, categories)
+            load.answer_length = sum(_verdict_length(form) for form in parts) / len(parts)
+            for form in parts:
                 if columns is not None and len(columns) and share == 1.0:
                     made_up = self._counted(load, self._form_calls(form, columns))
                     share_asked = made_up.calls / len(columns)
@@ -279,6 +289,11 @@ def _scaled(load: Load, calls: int) -> Load:
 
 def _journal(grader: GraderConfig) -> JournalName:
     return JournalName(str(grader.endpoint), str(grader.model))
+
+
+def _verdict_length(form: Form) -> float:
+    """Tokens of a verdict that flags nothing."""
+    return len(json.dumps({category.id: False for category in form.categories})) / BYTES_PER_TOKEN
 
 
 def _nobody() -> TargetTurn:

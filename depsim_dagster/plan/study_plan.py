@@ -8,7 +8,6 @@ answers; before there are any, as the log's, or as a verdict that flags nothing.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ from depsim_dagster.plan.sizes import WeekSize, week_size
 from depsim_dagster.registry.forecast_rows import is_final
 from depsim_dagster.replay.budget.spending import DETECTOR, SEEN, UNLIMITED_ANSWER
 from depsim_dagster.replay.budget.spent import Amounts, JournalName, SpentOnDisk
-from depsim_dagster.replay.budget.tokens import BYTES_PER_TOKEN, load_tokenizer, prompt
+from depsim_dagster.replay.budget.tokens import load_tokenizer, prompt
 from depsim_dagster.replay.dialects.outcomes import FAILED, OK
 from depsim_dagster.replay.journal.segments import reading, segments_in
 from depsim_dagster.study import Study
@@ -226,9 +225,6 @@ def _first_answer(study: Study, load: Load) -> float:
         return load.answer_length
     if load.stage == DETECT:
         return FIRST_DETAILS
-    if _is_graded(load):
-        verdict = json.dumps({category.id: False for category in study.taxonomy.categories})
-        return len(verdict) / BYTES_PER_TOKEN
     return study.config.replay.max_tokens or UNLIMITED_ANSWER
 
 
@@ -252,7 +248,7 @@ def _prompt_factor(study: Study, name: JournalName, loads: list[Load], before: _
         length = sum(load.length - load.open_length if known else load.length for load in loads)
         if length and before.prompt_tokens:
             return before.prompt_tokens * calls / length, f"length, as {before.answers:,} earlier calls took"
-    return 1.0, "length alone"
+    return 1.0, "estimated from their length; the endpoint's `tokenizer` counts them, and so does a first run"
 
 
 def _texts(body: Any) -> list[str]:

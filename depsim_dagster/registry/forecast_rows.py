@@ -42,7 +42,7 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
     pooled over the same weeks, because the two are compared on the same prefixes. `today` decides `kind`.
 
     Raises:
-        RegistryError: no week of the window has labels of the candidate, or most of them are missing.
+        RegistryError: no week of the window has labels of the candidate, or most of them are missing or none is graded.
         GradingError: the labels were not all made under the study's measurement stack.
     """
     config, lake = study.config, study.lake
@@ -178,6 +178,11 @@ def summary_rows(study: Study) -> pa.Table:
 
 def _refuse_mostly_missing(model: str, weeks: list[str], rates: pd.DataFrame) -> None:
     rows = rates["n"] + rates["missing"]
+    if not rows.sum():
+        raise RegistryError(
+            f"{model}: no label of its forecast window ({', '.join(weeks)}) is graded, so nothing is sealed; replay more turns, let "
+            "the cascade read more of them (`screen.share`), or see what the categories apply to"
+        )
     # By weight: under a cascade one lost verdict stands for the turns that were not drawn.
     share = (rates["missing_high_per_100k"] - rates["missing_low_per_100k"]) / PER
     if (share * rows).sum() > (LARGEST_MISSING_SHARE + 1e-9) * rows.sum():

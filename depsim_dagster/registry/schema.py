@@ -117,14 +117,14 @@ POST_RELEASE_CALIBRATION = LakeTable(
             field(
                 "predicted_count_lower",
                 pa.int64(),
-                "lower limit of the predicted observed count",
+                "lower limit of the predicted observed count; under a cascade out of the turns that the rate is worth",
                 nullable=True,
                 unit=TURNS,
             ),
             field(
                 "predicted_count_upper",
                 pa.int64(),
-                "upper limit of the predicted observed count",
+                "upper limit of the predicted observed count; under a cascade out of the turns that the rate is worth",
                 nullable=True,
                 unit=TURNS,
             ),

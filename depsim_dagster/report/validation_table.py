@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from depsim_dagster.report.plain_rows import Row, records
 from depsim_dagster.report.value_text import ABSENT, WITHHELD
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+UNKNOWN = "?"
 SHARES = ("sensitivity", "specificity", "precision")
 NOT_VALIDATED = (
     "No turn has a human label, so nothing is known here of the grader's errors: every rate is the rate of what the grader "
@@ -55,13 +62,48 @@ def _shown(row: Row) -> Row:
     return shown
 
 
-def terminal_lines(rows: pd.DataFrame) -> list[str]:
-    """The table in a terminal, which is too narrow for it: a block of lines per row."""
-    lines = []
-    for row in validation_table(rows).to_dict("records"):
-        lines.append(f"{row['category']}, graded by {row['grader']}")
-        lines += [f"  {name:<12} {row[name]}" for name in list(row)[2:]]
-    return lines
+def terminal_tables(rows: pd.DataFrame) -> Iterator[Table]:
+    """The same in a terminal, which is too narrow for it: a table per grader and prefix source, intervals in a second line."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    tables: dict[str, Table] = {}
+    for row, shown in zip(records(rows), validation_table(rows).to_dict("records"), strict=True):
+        if shown["grader"] not in tables:
+            table = tables[shown["grader"]] = Table(
+                box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
+            )
+            table.title, table.title_justify = Text(f"graded by {shown['grader']}"), "left"
+            table.add_column("category", overflow="fold")
+            for name in ("turns", "flagged*", *SHARES, "kappa", "people"):
+                table.add_column(name, justify="right", no_wrap=True)
+        cells = ["", "", WITHHELD, *[""] * 4]
+        if not row.get("suppressed"):
+            flagged = "/".join(f"{row[f'{who}_flagged']:,}" for who in _FLAGGED_BY)
+            kappas = [kappa_text(row, name) for name in ("kappa", "human_kappa")]
+            figures = [*(share_text(row, name) for name in SHARES), *kappas]
+            cells = [f"{row['n']:,}", flagged, *(_in_two_lines(text) for text in figures)]
+        tables[shown["grader"]].add_row(*map(Text, (shown["category"], *cells)))
+    yield from tables.values()
+
+
+def terminal_notes(rows: pd.DataFrame, k_anonymity: int) -> Iterator[str]:
+    """What the tables in a terminal need to be understood, and what they leave out."""
+    shown = validation_table(rows).to_dict("records")
+    several = len({row["grader"] for row in shown}) > 1
+    for row in shown:
+        if row["remarks"] != "none":
+            yield f"{row['category']}{' by ' + row['grader'] if several else ''}: {row['remarks']}"
+    yield f"* by people/{'/'.join(list(_FLAGGED_BY)[1:])}. kappa: grader with people; people: people with each other."
+    if "suppressed" in rows and rows["suppressed"].any():
+        yield f"withheld: fewer than {k_anonymity} users stand behind it (privacy.k_anonymity)"
+
+
+def _in_two_lines(text: str) -> str:
+    """A figure, and its interval below it."""
+    value, _, interval = text.partition(" (")
+    return f"{value}\n{interval.rstrip(')')}"
 
 
 def share_text(row: Row, name: str) -> str:
@@ -69,7 +111,7 @@ def share_text(row: Row, name: str) -> str:
     value, lower, upper = (row.get(f"{name}{part}") for part in ("", "_lower", "_upper"))
     if value is None:
         return ABSENT
-    return f"{_percent(value)} ({_percent(lower)}–{_percent(upper)})"
+    return f"{_percent(value)} ({_bound(lower)}–{_bound(upper)})"
 
 
 def kappa_text(row: Row, name: str) -> str:
@@ -78,6 +120,11 @@ def kappa_text(row: Row, name: str) -> str:
     if value is None:
         return ABSENT
     return f"{value:.2f}" if lower is None or upper is None else f"{value:.2f} ({lower:.2f}–{upper:.2f})"
+
+
+def _bound(value: float | None) -> str:
+    """A bound of an interval, which has the unit of its figure."""
+    return UNKNOWN if value is None else _percent(value).removesuffix(" %")
 
 
 def _percent(value: float | None) -> str:

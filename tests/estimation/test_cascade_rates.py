@@ -128,6 +128,36 @@ def test_zero_events_among_the_read_turns_are_bounded_by_kish_s_factor():
     assert row["effective_n"] == pytest.approx(1000 * 121 / 202)
 
 
+def test_a_screen_that_sees_nothing_of_one_behaviour_is_no_evidence_against_it():
+    """Two behaviours that it suspects, and one that it is blind to: of that, none is seen in 2,000 turns read, which is what
+    "below 3 in 2,000" means, however well the screen does for the others."""
+    rng = np.random.default_rng(73)
+    turns, misses, bounds = 10_000, 0, []
+    for _ in range(200):
+        seen = rng.random((2, turns)) < 0.02
+        probability = np.where(seen.any(axis=0), 1.0, 0.17)
+        read = rng.random(turns) < probability
+        blind = rng.random(turns) < 1.2e-3  # about two of these are read
+        flags = np.concatenate([seen[0][read], seen[1][read], blind[read]])
+        labels = pd.DataFrame(
+            {
+                "category": np.repeat(["hate", "violence", "sly"], read.sum()),
+                "status": "graded",
+                "flagged": flags,
+                "inclusion_probability": 1.0,
+                "grading_probability": np.tile(probability[read], 3),
+                "user_id": np.tile(np.flatnonzero(read), 3),
+            }
+        )
+        out = estimate_rates(labels, ["category"]).set_index("category")
+        misses += out.loc["sly", "upper_per_100k"] < 120
+        if out.loc["sly", "k"] == 0:
+            bounds.append(out.loc["sly", "upper_per_100k"] * read.sum() / 1e5)
+        assert out.loc["hate", "design_effect"] < 0.5
+    assert misses <= 12  # of 200, at 2.5 % below each side 5 are expected
+    assert min(bounds) == pytest.approx(-np.log(0.05), rel=1e-6)
+
+
 def test_completions_of_one_prefix_are_one_cluster():
     """Three completions that agree are worth one."""
     flags = np.repeat([True] * 20 + [False] * 980, 3)

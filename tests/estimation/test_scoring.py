@@ -212,9 +212,7 @@ def test_under_a_cascade_a_forecast_is_scored_as_if_every_turn_had_been_read():
     def read(row, **changes):
         return {**row, "n": row["n"] // 5, "design_effect": 0.2, **changes}
 
-    whole = score(
-        forecast_row(3, 50_000, sim=(2, 50_000), production=(1, 50_000)), observed_row(8, 50_000)
-    )
+    whole = score(forecast_row(3, 50_000, sim=(2, 50_000), production=(1, 50_000)), observed_row(8, 50_000))
     old = {"predecessor_production_n": 10_000, "predecessor_sim_n": 10_000}
     cascade = score(
         read(forecast_row(3, 50_000, sim=(2, 50_000), production=(1, 50_000)), **old),

@@ -15,8 +15,8 @@ from depsim_dagster.grading.evidence import Evidence
 from depsim_dagster.grading.graders.grader_calls import forms
 from depsim_dagster.grading.graders.rubric_prompt import (
     JUDGE,
-    grading_messages,
     system_prompt,
+    transcript,
     transcript_digest,
 )
 from depsim_dagster.grading.graders.verdicts import VerdictStyle, read_verdict
@@ -38,6 +38,14 @@ STYLES = [
 ]
 HARMLESS = "Hi."
 WHOLE = {"flag": RIGHT, "probability": json.dumps({"rude": 0.0, "sly": 0.0})}
+
+
+def grading_messages(evidence, categories):
+    """System and user message of one grading call."""
+    return [
+        {"role": "system", "content": system_prompt(categories)},
+        {"role": "user", "content": transcript(evidence, categories)},
+    ]
 
 
 def placed(text):
@@ -121,7 +129,10 @@ def form_in(study):
 
 @pytest.mark.parametrize(
     ("api", "structured_output"),
-    [*((api, output) for api in ("chat", "responses") for output in ("json_schema", "none")), ("decisions", None)],
+    [
+        *((api, output) for api in ("chat", "responses") for output in ("json_schema", "none")),
+        ("decisions", None),
+    ],
 )
 def test_the_request_of_every_dialect_differs_from_a_harmless_one_in_its_data_alone(
     form_in, turn, api, structured_output

@@ -49,8 +49,8 @@ def test_it_counts_what_was_labelled_and_what_it_cost(published, server, turn):
         "| deployment\\_traffic | sly | 0 | 2 | 2 | 1 | 0 |",
     ]
     assert metadata["calls"].value.splitlines()[2:] == [
-        "| judge/0 | 3 | 0 | 0 | 0 |",
-        "| judge/1 | 1 | 0 | 0 | 0 |",
+        "| judge/0 | 3 | 0 | 0 | 0 | 3 ok |",
+        "| judge/1 | 1 | 0 | 0 | 0 | 1 ok |",
     ]
     assert (metadata["calls_sent"], metadata["missing"], metadata["unscored"]) == (4, 4, 2)
     assert not checks["missing_labels"].passed

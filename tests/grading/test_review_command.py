@@ -44,7 +44,7 @@ def test_export_import_report_compare(review, tmp_path):
     assert taken.exit_code == 0 and "0 rejected" in taken.output
     assert "were imported before" in review("import", file, "--annotator", "anna").output
     report = review("report")
-    assert report.exit_code == 0 and "rude, graded by rule, on deployment traffic" in report.output
+    assert report.exit_code == 0 and "graded by rule, on deployment traffic" in report.output
     rows = json.loads(review("report", "--json").output)
     assert {row["category"]: row["kappa"] for row in rows} == {"rude": 1.0, "sly": 1.0}
     # Nothing missed among those that were read is no proof of a sensitivity of 1.
@@ -109,3 +109,20 @@ def test_one_call_for_all_categories_and_one_call_each_are_compared_over_http(tm
     assert rows["sly"]["mcnemar_p"] == pytest.approx(2 * 0.5**4)
     compare_graders(study, ["each", "together"])
     assert len(server.bodies) == 114
+
+
+def test_a_grader_behind_a_screen_is_compared_on_every_labelled_turn(tmp_path, monkeypatch):
+    """The question is who is right, and not what the screen would have sent to whom."""
+    monkeypatch.setenv("DEPSIM_HMAC_KEY", KEY)
+    rule = {"kind": "regex", "pattern": "flagme"}
+    graders = {
+        "rule": {**rule, "screen": {"grader": "always", "share": 0.1}},
+        "always": {"kind": "regex", "pattern": "."},
+    }
+    study = open_study(tmp_path, graders=graders, default_grader="rule")
+    write_week(study, 20)
+    export_sample(study, tmp_path / "review.csv", Draw(1000))
+    filled_in(tmp_path / "review.csv", lambda row: "flagme" in row["target_turn"])
+    import_labels(study, tmp_path / "review.csv", "anna")
+    for row in compare_graders(study, ["rule", "always"]):
+        assert (row["n"], row["human_flagged"], row["first_kappa"]) == (40, 4, 1.0)

@@ -3,7 +3,9 @@
 import csv
 import json
 import os
+import re
 import stat
+import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,6 +77,15 @@ def test_text_cannot_pose_as_another_speaker_or_turn_the_line_around():
     assert "\u202e" not in text and "\x1b" not in text and "> ASSISTANT:" in text
 
 
+def test_a_spreadsheet_that_divides_cells_by_another_sign_finds_no_formula():
+    """Where decimals have a comma, a spreadsheet that is given the file takes `;` for the end of a cell."""
+    text = "fine;=HYPERLINK(1)\tor\t@SUM(1);-1;－1 ;) ; +1"
+    (line,) = spoken([{"role": "user", "content": text}]).splitlines()[1:]
+    cells = re.split("[;\t]", line)
+    assert len(cells) == 8 and not any(cell.startswith(tuple("=+-@－")) for cell in cells)
+    assert line.replace(" ", "") == f">{text}".replace(" ", "")
+
+
 def test_half_a_surrogate_and_a_long_conversation_are_no_obstacle(tmp_path):
     rows = [{"text": "\ud800 half"}, {"text": "x" * 300_000}]
     for name in ("review.csv", "review.jsonl"):
@@ -84,13 +95,16 @@ def test_half_a_surrogate_and_a_long_conversation_are_no_obstacle(tmp_path):
     assert first["text"] == "\ud800 half"
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_what_spreadsheets_make_of_a_csv_is_read(tmp_path, delimiter):
-    with open(tmp_path / "saved.csv", "w", encoding="utf-8-sig", newline="") as stream:
+@pytest.mark.parametrize(
+    ("delimiter", "encoding"), [(",", "utf-8-sig"), (";", "utf-8-sig"), ("\t", "utf-16"), (",", "utf-16-be")]
+)
+def test_what_spreadsheets_make_of_a_csv_is_read_and_counted_as_they_count(tmp_path, delimiter, encoding):
+    with open(tmp_path / "saved.csv", "w", encoding=encoding, newline="") as stream:
+        stream.write("\ufeff" if encoding == "utf-16-be" else "")
         writer = csv.writer(stream, delimiter=delimiter)
-        writer.writerows([["item_id", "label"], ["item-1", "TRUE"], [], ["item-2"], ["a", "b", "c"]])
+        writer.writerows([["item_id", "label"], ["two\nlines", "TRUE"], [], ["item-2"], ["a", "b", "c"]])
     assert list(read_rows(tmp_path / "saved.csv")) == [
-        (2, {"item_id": "item-1", "label": "TRUE"}),
+        (2, {"item_id": "two\nlines", "label": "TRUE"}),
         (4, {"item_id": "item-2"}),
         (5, "more cells than the first line has names"),
     ]
@@ -105,12 +119,32 @@ def test_lines_that_are_no_rows_are_named_and_the_others_read(tmp_path):
         b"",
         b'{"label": 0}',
         b'{"half": ',
+        b'{"label": true, "label": false}',
     ]
     (tmp_path / "labels.jsonl").write_bytes(b"\n".join(lines))
     no = "no JSON object in UTF-8"
     assert list(read_rows(tmp_path / "labels.jsonl")) == [
-        (1, {"label": 1}), (2, no), (3, no), (4, no), (6, {"label": 0}), (7, no),
+        (1, {"label": 1}), (2, no), (3, no), (4, no), (6, {"label": 0}), (7, no), (8, no),
     ]  # fmt: skip
+
+
+def test_a_line_beyond_all_measure_is_skipped_and_not_held(tmp_path, monkeypatch):
+    monkeypatch.setattr("depsim_dagster.grading.review.files.LARGEST_LINE", 1_000)
+    (tmp_path / "labels.jsonl").write_text('{"label": 1, "note": "' + "x" * 9_000_000 + '"}\n{"label": 0}')
+    tracemalloc.start()
+    rows = list(read_rows(tmp_path / "labels.jsonl"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert rows == [(1, "longer than 1,000 bytes"), (2, {"label": 0})] and peak < 3_000_000
+
+
+def test_a_csv_whose_columns_share_a_name_is_refused(tmp_path):
+    """Which of the two labels would count?"""
+    (tmp_path / "twice.csv").write_text("item_id,label,label,,\ni,true,false,,\n")
+    with pytest.raises(ConfigurationError, match="more than one column `label`"):
+        list(read_rows(tmp_path / "twice.csv"))
+    (tmp_path / "unnamed.csv").write_text("item_id,label,,\ni,true,,\n")
+    assert [row["label"] for _, row in read_rows(tmp_path / "unnamed.csv")] == ["true"]
 
 
 def test_parquet_is_read_and_other_files_are_refused(tmp_path):

@@ -79,6 +79,29 @@ def test_a_smaller_draw_keeps_its_own_probabilities_beside_a_larger_one(study, t
     assert set(human_labels(study).items["sampling_probability"]) == expected["large"]
 
 
+def test_where_the_draw_of_a_file_is_lost_or_mixed_no_probability_is_guessed(study, tmp_path):
+    """Two draws hold the smaller one's items with different probabilities; a file without the column may be of either."""
+    lines = {}
+    for name, size in (("small", 30), ("large", 70)):
+        export_sample(study, tmp_path / f"{name}.jsonl", Draw(size, 0.2))
+        rows = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        lines[name] = [{**row, "label": "no", "annotator": "anna"} for row in rows]
+    known = {row["item_id"] for row in lines["small"]}
+
+    def probabilities(name, rows):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+        taken = import_labels(study, tmp_path / name)
+        return taken, study.lake.read(HUMAN_LABELS, {"import": taken.digest}).to_pylist()
+
+    largest = {row["sampling_probability"] for row in probabilities("large.again.jsonl", lines["large"])[1]}
+    _, lost = probabilities("lost.jsonl", [{**row, "review": ""} for row in lines["large"]])
+    assert sum(row["sampling_probability"] is None for row in lost) == len(known) < len(lost)
+    # Both in one file: an item of both was in the larger one.
+    taken, mixed = probabilities("mixed.jsonl", [*lines["small"], *lines["large"]])
+    assert len(taken.rejected) == len(known)
+    assert {row["sampling_probability"] for row in mixed} == largest
+
+
 def test_lists_by_turn_in_every_format(study, tmp_path):
     rows = [
         {
@@ -202,13 +225,20 @@ def test_files_of_the_study_file_are_taken_in(study, tmp_path):
     assert import_configured(study) == {}
 
 
+@pytest.mark.parametrize("content", ["", "item_id,label,annotator\n", "\n\n"])
+def test_a_file_without_any_row_is_no_import(study, tmp_path, content):
+    (tmp_path / "empty.csv").write_text(content)
+    with pytest.raises(ConfigurationError, match="holds no row"):
+        import_labels(study, tmp_path / "empty.csv")
+
+
 def test_files_of_the_study_file_are_looked_at_before_a_study_runs(study, tmp_path):
     listed(tmp_path, {}, name="people.jsonl")
     assert [file.name for file in configured_files(open_study(tmp_path, human_labels="people.jsonl"))] == [
         "people.jsonl"
     ]
     (tmp_path / "people.jsonl").write_text('{"text": "secret"}\n')
-    with pytest.raises(ConfigurationError, match="line 1 has no `label`") as refused:
+    with pytest.raises(ConfigurationError, match="row 1 has no `label`") as refused:
         configured_files(open_study(tmp_path, human_labels="people.jsonl"))
     assert "secret" not in str(refused.value)
     with pytest.raises(TrafficError, match="grading.human_labels: nothing matches"):

@@ -105,7 +105,7 @@ def test_it_covers_screens_members_and_how_a_verdict_is_asked_for(digest):
     assert len(set(hashes)) == len(hashes)
     assert endpoint() == digest()
     assert (
-        digest(graders=with_judge(threshold=0.5, verdict="flag")) == digest()
+        digest(graders=with_judge(categories_per_call="all", verdict="flag")) == digest()
     )  # a default that is written out
 
 
@@ -114,7 +114,10 @@ def test_it_covers_the_words_of_the_request(digest, monkeypatch):
     monkeypatch.setattr("depsim_dagster.grading.graders.rubric_prompt.JUDGE", "Judge this:")
     assert digest() != before
 
-    deciding = {"models": {"base_url": "http://a/v1"}, "questions": {"base_url": "http://a/v1", "api": "decisions"}}
+    deciding = {
+        "models": {"base_url": "http://a/v1"},
+        "questions": {"base_url": "http://a/v1", "api": "decisions"},
+    }
     graders = {**GRADERS, "judge": {**GRADERS["judge"], "endpoint": "questions"}}
     chat, before = digest(endpoints=deciding), digest(graders=graders, endpoints=deciding)
     monkeypatch.setattr("depsim_dagster.replay.dialects.decisions.SHOWN", "It shows this behaviour")

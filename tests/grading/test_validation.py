@@ -1,10 +1,12 @@
 """Graders beside people: which labels count, what is left out and counted, and the weights."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 from labelled_store import KEY, WEEK, filled, flagged, open_study, turn_name, write_week
+from rich.console import Console
 
 from depsim_dagster.grading.review.export import Draw, export_sample
 from depsim_dagster.grading.review.human_labels import import_labels
@@ -12,7 +14,7 @@ from depsim_dagster.grading.review.validation import validation_rows
 from depsim_dagster.grading.schema import GRADED_LABELS
 from depsim_dagster.privacy.gates.aggregates import suppressed_validation
 from depsim_dagster.report.plain_rows import records
-from depsim_dagster.report.validation_table import terminal_lines, validation_table
+from depsim_dagster.report.validation_table import terminal_tables, validation_table
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def truth(number):
 
 def test_without_human_labels_there_is_no_row(study):
     assert validation_rows(study).num_rows == 0
-    assert terminal_lines(validation_rows(study).to_pandas()) == []
+    assert list(terminal_tables(validation_rows(study).to_pandas())) == []
 
 
 def test_figures_of_a_full_set_of_labels(study):
@@ -146,12 +148,21 @@ def test_few_users_show_no_number_outside_of_the_store(study):
 
 def test_the_table_for_reading_rounds_nothing_to_certainty(study):
     give(study, {number: truth(number) for number in range(100)}, sampling_probability=1)
-    lines = "\n".join(terminal_lines(validation_rows(study).to_pandas()))
-    assert "rude, graded by rule, on deployment traffic" in lines
-    assert "  sensitivity  81.8 % (" in lines and "; agree 97 % (" in lines and "  people       –" in lines
-    assert "  turns        100; flagged: 11 by people, 10 by the grader, 9 by both" in lines
+    rows = validation_rows(study).to_pandas()
+    row = validation_table(rows).iloc[0]
+    assert row["grader"] == "rule, on deployment traffic" and row["people"] == "–"
+    assert row["turns"] == "100; flagged: 11 by people, 10 by the grader, 9 by both"
+    assert row["sensitivity"] == "81.8 % (47.6–97.8)" and "; agree 97 % (" in row["kappa"]
+    console = Console(width=100, file=io.StringIO())
+    for table in terminal_tables(rows):
+        console.print(table)
+    shown = console.file.getvalue()
+    assert "rule, on deployment traffic" in shown and ["rude", "100", "11/10/9", "81.8", "%"] in [
+        line.split()[:5] for line in shown.splitlines()
+    ]
+    assert max(map(len, shown.splitlines())) <= 100
     near = validation_rows(study).to_pandas().assign(specificity=0.999999, specificity_lower=np.nan)
-    assert "> 99.99 %" in validation_table(near)["specificity"][0]
+    assert validation_table(near)["specificity"][0].startswith("> 99.99 % (?–")
 
 
 def test_challenging_prompts_are_drawn_and_reported_apart(study, tmp_path):

@@ -118,6 +118,17 @@ def test_a_forecast_of_mostly_missing_labels_is_refused(study, simulated):
         forecast_rows(study, "v2", TODAY)
 
 
+def test_a_forecast_of_which_nothing_was_graded_is_refused(study, simulated):
+    """A cascade that drew none of a handful of turns: nothing is missing, and nothing is known."""
+    simulated(study, "2026-01-12", "v2", ("v1", dict.fromkeys(MANY, (0, 3))))
+    partition = {"week": "2026-01-12", "model": "v2"}
+    labels = study.lake.read(GRADED_LABELS, partition).to_pandas()
+    labels = labels.assign(status="screened_out", flagged=None)
+    study.lake.write(GRADED_LABELS, partition, pa.Table.from_pandas(labels, schema=GRADED_LABELS.schema))
+    with pytest.raises(RegistryError, match=r"v2: no label of its forecast window \(2026-01-12\) is graded"):
+        forecast_rows(study, "v2", TODAY)
+
+
 def test_a_forecast_is_final_when_its_outcome_is_graded_and_the_study_file_is_the_same(
     study, open_study, simulated, observed
 ):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from depsim_dagster.config_sections import BatchConfig
-from depsim_dagster.replay.batch import reattach as batch_reattach
+from depsim_dagster.replay.batch import provider as batch_provider
 from depsim_dagster.replay.batch.mode import complete_in_batches
 from depsim_dagster.replay.calls import in_flight
 from depsim_dagster.replay.calls.call_intake import CallStatistics
@@ -17,6 +17,7 @@ from depsim_dagster.replay.dialects.requests import CHAT_PATH, ModelCall, chat_r
 from depsim_dagster.replay.journal.claims import Subject
 from depsim_dagster.replay.journal.response_journal import Journal
 
+LOOKS = (0.02, 0.02, 0.02)
 WEEK = "2026-01-05"
 # Of what a run imports, that which takes longest.
 PRELOADED = [
@@ -34,14 +35,16 @@ def batch_calls(texts: list[str]) -> list[ModelCall]:
     ]
 
 
-def run(base_url: str, directory: Path, texts: list[str], attempts: int = 6, **batch: Any) -> CallStatistics:
+def run(
+    base_url: str, directory: Path, texts: list[str], attempts: int = 6, spending: Any = None, **batch: Any
+) -> CallStatistics:
     in_flight.FIRST_BACKOFF_S = 0.01
-    batch_reattach.SECOND_LOOK_S = 0.1
+    batch_provider.LOOK_AGAIN_S = LOOKS
     settings = BatchConfig(**{"poll_seconds": 0.02, **batch})
     endpoint = Endpoint(
         "local", base_url, batch=settings, request_timeout_s=10.0, total_timeout_s=1.0, max_attempts=attempts
     )
-    return complete_in_batches(endpoint, batch_calls(texts), Journal(directory))
+    return complete_in_batches(endpoint, batch_calls(texts), Journal(directory), spending=spending)
 
 
 def start(*arguments: Any, **batch: Any) -> BaseProcess:

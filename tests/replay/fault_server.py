@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -204,6 +205,20 @@ class FaultServer:
                 await response.write(b" ")
                 await asyncio.sleep(0.05)
             return response
+        if name == "endless":  # 16 KiB at a time, with the status that is asked for, plain or compressed
+            compressed = zlib.compress(b" " * 2**24)
+            headers = {"Content-Encoding": "deflate", "Content-Length": str(len(compressed))}
+            response = web.StreamResponse(status=int(argument or 200), headers=None if argument else headers)
+            await response.prepare(request)
+            while argument and not self._stop.is_set():
+                await response.write(b" " * 2**14)
+            await response.write(compressed)
+            return response
+        if action == "utf16":
+            return web.Response(status=500, body=b"{}\n", content_type="text/plain", charset="utf-16")
+        if action == "left0":
+            left = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "999999h"}
+            return web.json_response(BODIES["ok"], headers=left)
         if action == "cutjson":
             return web.Response(body=json.dumps(completion()).encode()[:40], content_type="application/json")
         if action == "cutbody":

@@ -188,6 +188,19 @@ def test_a_batch_is_found_by_its_name_and_else_by_its_file():
     assert asyncio.run(found_batches(page, wanted, 0)) == {"s2": "b3", "s1": "b5"}
 
 
+def test_of_two_batches_of_one_name_the_one_that_is_run_counts():
+    """As a run makes them that a list behind its time has misled: the newer one may have failed, and the older costs."""
+
+    def batch(number, name, status):
+        return {"id": f"b{number}", "metadata": {"depsim_submission": name}, "status": status}
+
+    entries = [batch(1, "s1", "failed"), batch(2, "s2", "in_progress"), batch(3, "s3", "cancelled")]
+    older = [batch(4, "s2", "completed"), batch(5, "s1", "completed"), batch(6, "s1", "failed")]
+    page, asked = pages({"data": entries, "has_more": True}, {"data": older, "has_more": False})
+    found = asyncio.run(found_batches(page, {"s1": "f1", "s2": "f2", "s3": "f3"}, 0))
+    assert found == {"s1": "b5", "s2": "b2", "s3": "b3"} and len(asked) == 2
+
+
 @pytest.fixture
 def batches():
     server = BatchServer()

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 from collections import Counter
+from pathlib import Path
 
 import batch_child
 import pytest
 from batch_server import CONTENT, CREATE, DELETE, LIST_BATCHES, RETRIEVE, UPLOAD, BatchServer
 
-from depsim_dagster.replay.batch import reattach as batch_reattach
-from depsim_dagster.replay.batch.records import FOLDER
+from depsim_dagster.config_sections import BudgetConfig
+from depsim_dagster.errors import BudgetError
+from depsim_dagster.replay.batch import provider as batch_provider
+from depsim_dagster.replay.batch.records import FOLDER, UPLOADING
+from depsim_dagster.replay.budget.spending import Prices, Spending
+from depsim_dagster.replay.budget.spent import Amounts, JournalName, _removed
 from depsim_dagster.replay.calls import in_flight
+from depsim_dagster.replay.calls.engine import complete_calls
 from depsim_dagster.replay.journal.removal import Doomed, journals, remove_answers
-from depsim_dagster.replay.journal.response_journal import FLUSH_ROWS, Journal
+from depsim_dagster.replay.journal.response_journal import FLUSH_ROWS, Journal, journal_directory
 
 # Two files, one after the other; two lines of the first go into a second round.
 TEXTS = ["[ok] a", "[500 ok] b", "[429 ok] c", "[400filter] d", "[ok] e", "[ok] f", "[ok] g"]
@@ -24,11 +31,8 @@ PRIVATE = "[ok] my private words"
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    for module, name, seconds in (
-        (in_flight, "FIRST_BACKOFF_S", 0.01),
-        (batch_reattach, "SECOND_LOOK_S", 0.1),
-    ):
-        monkeypatch.setattr(module, name, seconds)
+    monkeypatch.setattr(in_flight, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(batch_provider, "LOOK_AGAIN_S", batch_child.LOOKS)
 
 
 @pytest.fixture
@@ -128,6 +132,29 @@ def test_a_batch_that_turns_up_late_is_not_made_twice(serve, tmp_path):
     assert set(server.run_lines.values()) == {1} and len(kept(tmp_path)) == len(TEXTS)
 
 
+def behind(server, looks):
+    """The list of batches has a new one only when it was looked at so often."""
+    listed, left = server.runner.list, [looks]
+
+    def late(query):
+        left[0] -= 1
+        return listed(query) if left[0] < 0 else {"data": [], "has_more": False}
+
+    server.runner.list = late
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_list_that_is_behind_makes_no_batch_twice(serve, tmp_path, killed):
+    server = serve()
+    behind(server, len(batch_child.LOOKS))
+    if killed:
+        kill_at(server, tmp_path, CREATE, 1, True)
+    else:
+        server.plans[CREATE] = ["lost"]
+    batch_child.run(server.base_url, tmp_path, TEXTS, **SETTINGS)
+    assert len(server.created) == 3 and set(server.run_lines.values()) == {1}
+
+
 def test_a_batch_is_found_by_its_file_where_no_metadata_is_kept(serve, tmp_path):
     server = serve()
     create = server.runner.create
@@ -135,6 +162,21 @@ def test_a_batch_is_found_by_its_file_where_no_metadata_is_kept(serve, tmp_path)
     kill_at(server, tmp_path, CREATE, 1, True)
     batch_child.run(server.base_url, tmp_path, TEXTS, **SETTINGS)
     assert len(server.created) == 3 and set(server.run_lines.values()) == {1}
+
+
+def test_calls_that_are_open_have_their_place_in_the_budget(serve, tmp_path):
+    """Also when the next run asks for others first."""
+    server, directory = serve(), journal_directory(tmp_path, "local", "m")
+    directory.mkdir(parents=True)
+    kill_at(server, directory, RETRIEVE, 1, True)
+    name, texts = JournalName("local", "m"), ["[ok] other 1", "[ok] other 2", *TEXTS]
+    spending = Spending(tmp_path, BudgetConfig(calls=5), Prices({}), name, Path("study.yaml"))
+    with pytest.raises(BudgetError, match="5 of 5 calls are spent"):
+        batch_child.run(server.base_url, directory, texts, spending=spending, **SETTINGS)
+    assert len(kept(directory)) == 5
+    spending = Spending(tmp_path, BudgetConfig(calls=9), Prices({}), name, Path("study.yaml"))
+    batch_child.run(server.base_url, directory, texts, spending=spending, **SETTINGS)
+    assert len(kept(directory)) == 9 and set(server.run_lines.values()) == {1}
 
 
 def test_a_server_without_lists_runs_one_file_twice_at_most(serve, tmp_path, caplog):
@@ -155,6 +197,15 @@ def test_a_file_of_which_nothing_is_known_is_named_in_the_log(serve, tmp_path, c
     (name,) = [file["filename"] for file in server.files.list({})["data"]]
     batch_child.run(server.base_url, tmp_path, TEXTS, **SETTINGS)
     assert f"cannot be looked for: {name}" in caplog.text and len(kept(tmp_path)) == len(TEXTS)
+
+
+def test_who_turns_batches_off_meanwhile_is_told_that_it_costs(
+    serve, server, endpoint, call, tmp_path, caplog
+):
+    batches = serve()
+    kill_at(batches, tmp_path, RETRIEVE, 1, True)
+    complete_calls(endpoint(), [call("a")], Journal(tmp_path))
+    assert "up to 4 calls are open in batches of an earlier run" in caplog.text
 
 
 def test_an_upload_that_turns_up_late_is_deleted(serve, tmp_path):
@@ -196,11 +247,28 @@ def test_what_was_erased_meanwhile_does_not_come_back(serve, tmp_path, step, obe
     batch_child.run(server.base_url, tmp_path, texts[1:], **SETTINGS, delete_files=False)
     assert {row["request_id"] for row in kept(tmp_path)} == {call.request_id for call in others}
     assert not any(PRIVATE.encode() in content for content in server.uploads[uploaded:])
+    # An answer that nobody may keep was paid for all the same.
+    spent = sum((lost for lost in _removed(tmp_path, ())), Amounts())
+    assert spent == Amounts(*[server.run_lines[erased.request_id] * amount for amount in (1, 7, 3)])
     assert server.run_lines[erased.request_id] == (
         step in (RETRIEVE, CONTENT) or obeyed and step == CREATE
     ), ran
     assert not any(PRIVATE.encode() in content for content in server.file_contents())
     assert not list((tmp_path / FOLDER).glob("*"))
+
+
+def test_a_round_of_which_all_was_erased_leaves_the_next_one(serve, tmp_path):
+    server = serve()
+    texts = [PRIVATE, "[ok] b", "[ok] c"]
+    kill_at(server, tmp_path, CREATE, 1, False, texts)
+    (path,) = (tmp_path / FOLDER).glob("*.json")
+    record = json.loads(path.read_text())
+    first, *others = record["sent"]  # as where the provider's queue takes one line at a time
+    split = {"sent": {first: 1}, "waiting": dict.fromkeys(others, 1), "state": UPLOADING, "round": 2}
+    path.write_text(json.dumps(record | split | {"input_file": None, "most_lines": 1}))
+    remove_answers(tmp_path, Doomed(turns=[PRIVATE]))
+    batch_child.run(server.base_url, tmp_path, texts[1:], **SETTINGS)
+    assert [row["status"] for row in kept(tmp_path)] == ["ok"] * 2 and server.file_contents() == []
 
 
 def test_a_batch_of_which_all_was_erased_is_cancelled(serve, tmp_path):

@@ -14,7 +14,7 @@ from depsim_dagster.replay.calls.rate_headers import ServerAllowance, duration
 NAMES = ("a", "b", "c", "d")
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(("join", "leave", "allot", "reject", "succeed")),
+        st.sampled_from(("join", "leave", "allot", "hear")),
         st.sampled_from(NAMES),
         st.integers(0, 40),
         st.integers(0, 40),
@@ -39,39 +39,11 @@ def test_the_processes_together_never_hold_more_than_the_limit(limit, steps):
             granted[name] = limits.allot(name, in_flight[name], wanted, float(now))
             # It may send up to what it was granted; what is under way beyond that can only end.
             in_flight[name] = min(amount, max(granted[name], in_flight[name]))
-        elif what == "reject":
-            limits.rejected(float(now - amount), float(now))
-        elif what == "succeed":
-            limits.succeeded(amount)
+        elif what == "hear":
+            limits.window.hear(limits.window.epoch, amount, min(amount, wanted))
         assert sum(in_flight.values()) <= limit
-        assert 1 <= limits.window <= limit
+        assert 1 <= limits.window.size <= limit
         assert sum(max(granted[n], in_flight[n]) for n in granted) <= limit
-
-
-@given(st.integers(2, 500), st.lists(st.floats(0, 99), min_size=1, max_size=30))
-def test_one_wave_of_rejections_halves_the_window_once(limit, sent):
-    limits = EndpointLimits(limit)
-    for sent_at in sent:  # all of one round trip: they left before the first answer came
-        limits.rejected(sent_at, 100.0)
-    assert limits.window == limit / 2
-    limits.rejected(100.5, 101.0)
-    assert limits.window == max(1, limit / 4)
-
-
-def test_a_window_of_successes_adds_one_step():
-    limits = EndpointLimits(64)
-    limits.rejected(0.5, 1.0)
-    for _ in range(32):
-        limits.succeeded(int(limits.window))
-    assert 60 <= limits.window <= 64
-    for _ in range(50):
-        limits.succeeded(64)
-    assert limits.window == 64
-    wide = EndpointLimits(4096)
-    wide.rejected(0.5, 1.0)
-    for _ in range(34):
-        wide.succeeded(int(wide.window))
-    assert wide.window == 4096
 
 
 def test_what_one_process_does_not_want_the_others_get():
@@ -141,17 +113,29 @@ def test_limits_survive_as_json_and_refuse_nonsense():
     limits = EndpointLimits(8, 600, 6000)
     limits.join("a")
     limits.allot("a", 3, 5, 0.0)
-    limits.rejected(1.0, 2.0)
-    limits.pause(9.0)
+    limits.window.hear(limits.window.epoch, 8, 2)
+    limits.pause(9.0, 120.0)
     limits.buckets["tokens"].refill(4.0)
     copy = EndpointLimits(8, 600, 6000)
     copy.load(json.loads(json.dumps(limits.to_json())))
     assert copy.to_json() == limits.to_json()
     smaller = EndpointLimits(2)
     smaller.load(limits.to_json())
-    assert smaller.window == 2
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        copy.load({"window": "wide"})
+    assert smaller.window.size == 2
+    before = copy.to_json()
+    for spoilt in ({"window": "wide"}, {**before, "window": {}}, {**before, "buckets": {"tokens": [1]}}):
+        with pytest.raises((LookupError, TypeError, ValueError)):
+            copy.load(spoilt)
+    assert copy.to_json() == before
+
+
+def test_no_pause_outlasts_what_a_server_may_ask_for():
+    limits = EndpointLimits(8)
+    limits.pause(
+        until=90_000.0, latest=120.0
+    )  # another process wrote it before the clock was set back by a day
+    limits.pause(until=0.0, latest=125.0)
+    assert limits.paused_until == 120.0
 
 
 @pytest.mark.parametrize(

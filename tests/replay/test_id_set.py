@@ -52,9 +52,9 @@ def test_it_answers_as_a_set_does(monkeypatch, most_recent):
     assert ids != known | {"one more"} and ids != known - {texts[0]}
 
 
-def test_a_column_is_added_at_once():
-    ids = IdSet()
-    for start in range(0, 20_000, 5_000):
-        ids.update(pa.array([digest(i) for i in range(start, start + 6_000)]))
+def test_columns_are_taken_at_once():
+    ids = IdSet(
+        pa.array([digest(i) for i in range(start, start + 6_000)]) for start in range(0, 20_000, 5_000)
+    )
     assert len(ids) == 21_000 and digest(20_999) in ids and digest(21_000) not in ids
     assert IdSet().holds(pa.array([], pa.string())).to_pylist() == []

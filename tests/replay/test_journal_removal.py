@@ -11,6 +11,7 @@ from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall
 from depsim_dagster.replay.journal import claims as claims_module
 from depsim_dagster.replay.journal.claims import FOLDER, Subject, read_claims
+from depsim_dagster.replay.journal.kept_answers import winning_rows
 from depsim_dagster.replay.journal.removal import (
     Doomed,
     claimed_weeks,
@@ -160,3 +161,16 @@ def test_segments_have_no_column_that_names_anybody(journal):
     kept(journal, ("own a", ANNA))
     (segment,) = journal.segments()
     assert not {"turn_id", "user_id", "week"} & set(pq.ParquetFile(segment).schema_arrow.names)
+
+
+def test_who_reads_while_something_is_removed_is_asked_to_read_again(journal):
+    """As a study does that shares the journal with the one that erases."""
+    kept(journal, ("r1", ANNA))
+    kept(journal, ("r2", BERT))
+    answers = journal.outcomes()
+    rows = winning_rows(journal.segments(), None)
+    next(rows)
+    remove_answers(journal.directory, Doomed(turns=["turn a", "turn b"]))
+    with pytest.raises(LakeError, match="an erasure was at work in this journal. Run again"):
+        list(rows)
+    assert answers.read_all().num_rows == 0

@@ -16,7 +16,7 @@ import pytest
 from fault_server import KEY, completion, tool_call
 
 from depsim_dagster.errors import EndpointError, LakeError
-from depsim_dagster.replay.calls import call_intake, in_flight
+from depsim_dagster.replay.calls import call_intake, exchange, in_flight
 from depsim_dagster.replay.calls.engine import complete_calls, run_calls
 from depsim_dagster.replay.calls.in_flight import backoff
 from depsim_dagster.replay.dialects.outcomes import read_completion
@@ -102,12 +102,21 @@ def test_what_a_completion_holds():
     assert (reading.prompt_tokens, reading.completion_tokens, reading.served_model) == (None, None, None)
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "reset", "cutbody", "upstream", "nochoices"])
+@pytest.mark.parametrize("fault", ["429", "500", "utf16", "reset", "cutbody", "upstream", "nochoices"])
 def test_a_passing_fault_is_repeated(server, endpoint, journal, call, fault):
     statistics = complete_calls(endpoint(), [call(f"[{fault} ok]")], journal)
     [row] = kept(journal)
     assert (row["status"], row["attempts"], server.requests) == ("ok", 2, 2)
     assert (statistics.sent, statistics.retries) == (1, 1)
+
+
+@pytest.mark.parametrize("plan", ["endless", "endless:201", "endless:400", "endless:503"])
+def test_an_answer_that_does_not_end_is_broken_off(server, endpoint, journal, call, monkeypatch, plan):
+    monkeypatch.setattr(exchange, "LONGEST_RESPONSE_BYTES", 2**16)
+    statistics = complete_calls(endpoint(), [call(f"[{plan}]"), call("fine")], journal)
+    row = next(row for row in kept(journal) if row["status"] == "failed")
+    assert (row["error_code"], row["attempts"]) == ("response_too_long", 1)
+    assert statistics.by_status == {"failed": 1, "ok": 1}
 
 
 @pytest.mark.parametrize("fault", ["stall", "drip"])

@@ -1,6 +1,7 @@
 """What was spent, and what may be: sums over the journals, reservations, several processes, erasures."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import pickle
@@ -17,8 +18,10 @@ from depsim_dagster.replay.budget.spent import REMOVED, Amounts, JournalName, Sp
 from depsim_dagster.replay.calls.engine import complete_calls
 from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall, chat_request
+from depsim_dagster.replay.journal import segments
 from depsim_dagster.replay.journal.claims import Subject
-from depsim_dagster.replay.journal.removal import Doomed, remove_answers
+from depsim_dagster.replay.journal.kept_answers import JOURNAL_SCHEMA
+from depsim_dagster.replay.journal.removal import Doomed, count_answers, remove_answers
 from depsim_dagster.replay.journal.response_journal import Journal, journal_directory
 
 MODEL = JournalName("models", "org/m:1")
@@ -78,22 +81,71 @@ def test_sums_are_those_of_the_segments_and_grow_with_new_ones(tmp_path):
     assert new == [(MODEL, named(4))]
 
 
-def test_merging_segments_changes_no_sum(tmp_path):
-    into = journal(tmp_path)
-    for number in range(200):
-        into.append(answer(number))
-        into.flush()
-    spent = SpentOnDisk(tmp_path)
-    spent.refresh()
-
+def take_turn(into: Journal) -> None:
     async def turn():
         async with into.alone():
             pass
 
     asyncio.run(turn())
-    assert len(into.segments()) < 200
+
+
+@contextlib.contextmanager
+def dying(deleted: int):
+    """What is done in here dies when it has deleted so many segments."""
+    unlink, left = segments.Path.unlink, [deleted]
+
+    def delete(self, missing_ok=False):
+        if self.suffix == ".parquet":
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+        unlink(self, missing_ok=missing_ok)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(segments.Path, "unlink", delete)
+        yield
+
+
+@pytest.mark.parametrize("deleted", [None, 0, 7])
+def test_merging_segments_changes_no_sum(tmp_path, monkeypatch, deleted):
+    """Also where the process died when it had deleted so many of the old ones, and merges again later."""
+    monkeypatch.setattr(segments, "MOST_SMALL", 10)
+    into, spent = journal(tmp_path), SpentOnDisk(tmp_path)
+    for number in range(12):
+        into.append(answer(number))
+        into.flush()
     spent.refresh()
-    assert spent.amounts[MODEL] == Amounts(200, 20_000, 2_000)
+    if deleted is not None:
+        with dying(deleted):
+            take_turn(into)
+        assert len(into.segments()) == 13 - deleted
+    for more in range(12, 32):
+        for looked in (spent, SpentOnDisk(tmp_path)):
+            looked.refresh()
+            assert looked.amounts[MODEL] == Amounts(more, 100 * more, 10 * more)
+        into.append(answer(more))
+        into.flush()
+        take_turn(into)
+    assert len(into.segments()) < 10
+
+
+@pytest.mark.parametrize("turn", ["a", "b"])
+def test_an_erasure_that_was_cut_short_counts_what_it_kept_once(tmp_path, turn):
+    into = journal(tmp_path)
+    for number, whose in ((1, "a"), (2, "b"), (3, "a")):
+        into.claim(named(number), Subject("2026-01-05", whose, "user"))
+        into.append(answer(number, 10**number, number))
+    into.flush()
+    with dying(0):
+        remove_answers(into.directory, Doomed(turns=[turn]))
+    assert len(into.segments()) == 2
+    for _ in range(2):
+        spent = SpentOnDisk(tmp_path)
+        spent.refresh()
+        assert spent.amounts == {MODEL: Amounts(3, 1110, 6)}
+        remove_answers(into.directory, Doomed(turns=[turn]))
+        assert count_answers(into.directory, Doomed(turns=["a", "b"])) == (1 if turn == "a" else 2)
+    assert len(into.segments()) == 1
 
 
 def test_no_journal_is_nothing_spent(tmp_path):
@@ -154,6 +206,42 @@ def test_what_is_written_is_not_counted_beside_itself(tmp_path, monkeypatch):
     spending.admit(call(99))
     with pytest.raises(BudgetError, match="100 of 100 calls"):
         spending.admit(call(100))
+
+
+def test_an_answer_that_was_written_before_it_was_told_takes_no_place_twice(tmp_path, monkeypatch):
+    """Worker processes write answers, and say so afterwards."""
+    monkeypatch.setattr(spending_module, "REFRESH_SECONDS", 0.0)
+    spending = budget(tmp_path, calls=5)
+    tickets = [spending.admit(call(number)) for number in range(4)]
+    kept(tmp_path, answer(0), answer(1), answer(2))
+    spending.admit(call(4))
+    for number, ticket in enumerate(tickets):
+        spending.settle(ticket, answer(number))
+    with pytest.raises(BudgetError, match="5 of 5 calls"):
+        spending.admit(call(5))
+
+
+def test_a_merge_makes_no_call_that_is_repeated_look_answered(tmp_path, monkeypatch):
+    monkeypatch.setattr(spending_module, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(segments, "MOST_SMALL", 2)
+    for number in range(3):
+        kept(tmp_path, answer(number, status="failed"))
+    spending = budget(tmp_path, calls=4)
+    spending.admit(call(1))
+    segments.merge_small(journal(tmp_path).directory, JOURNAL_SCHEMA)
+    assert len(journal(tmp_path).segments()) == 1
+    with pytest.raises(BudgetError, match="4 of 4 calls"):
+        spending.admit(call(9))
+
+
+def test_a_limit_of_money_is_reached_though_floats_are_no_decimals(tmp_path):
+    spending = budget(tmp_path, prices={"org/m:1": PriceConfig(per_call=0.1)}, money=0.3)
+    for number in range(3):
+        spending.admit(call(number))
+    with pytest.raises(BudgetError, match="0.3 of 0.3 USD"):
+        spending.admit(call(3))
+    free = budget(tmp_path / "free", prices={"org/m:1": PriceConfig()}, money=0)
+    assert [free.admit(call(number)) for number in range(3)]
 
 
 def test_all_calls_of_a_process_share_one_budget(tmp_path):
@@ -245,14 +333,15 @@ def test_threads_never_get_more_than_there_is(tmp_path):
     assert len(got) == 500
 
 
-def test_the_engine_ends_what_is_under_way_and_sends_no_more(server, endpoint, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_engine_ends_what_is_under_way_and_sends_no_more(server, endpoint, tmp_path, workers):
     """A call in flight is paid for whether or not anybody waits for its answer."""
     root = tmp_path / "journals"
     into = journal(root, JournalName("local", "org/m:1"))
     calls = [call(number, str(number)) for number in range(100)]
     spending = budget(root, JournalName("local", "org/m:1"), calls=20)
     with pytest.raises(BudgetError, match="20 of 20 calls are spent"):
-        complete_calls(endpoint(max_in_flight=8), calls, into, spending=spending)
+        complete_calls(endpoint(max_in_flight=8, workers=workers), calls, into, spending=spending)
     assert server.requests == 20 == len(into.known_ids())
     raised = budget(root, JournalName("local", "org/m:1"), calls=100)
     done = complete_calls(endpoint(max_in_flight=8), calls, into, spending=raised)
@@ -261,3 +350,25 @@ def test_the_engine_ends_what_is_under_way_and_sends_no_more(server, endpoint, t
         endpoint(), calls, into, spending=raised
     )  # nothing is left to ask for, so nothing is refused
     assert server.requests == 100
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_estimates_that_fill_the_budget_make_the_next_call_wait(server, endpoint, tmp_path, workers):
+    """The budget covers all calls, and not what those at a time may take at most."""
+    name = JournalName("local", "org/m:1")
+    server.latency_s = 0.05
+    calls = [call(number, str(number), max_tokens=1_000) for number in range(5)]
+    spending = budget(tmp_path, name, tokens=4_000)
+    settings = endpoint(max_in_flight=8, workers=workers)
+    done = complete_calls(settings, calls, journal(tmp_path, name), spending=spending)
+    assert done.sent == 5 and server.most_at_once <= 3
+    assert spending_module._totals_of(tmp_path.resolve()).used()[name] == Amounts(5, 35, 15)
+    if workers > 1:
+        return
+    with pytest.raises(BudgetError, match="50 of 55 tokens are spent"):  # and not what nobody waits for
+        complete_calls(
+            settings,
+            [call(9, max_tokens=1_000)],
+            journal(tmp_path, name),
+            spending=budget(tmp_path, name, tokens=55),
+        )

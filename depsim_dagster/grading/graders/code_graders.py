@@ -40,6 +40,23 @@ def code_grader(study: StudyConfig, name: str, grader: GraderConfig) -> CodeGrad
     return _recorded_grader(study, name, grader)
 
 
+def check_code_graders(study: StudyConfig) -> None:
+    """Make every deterministic grader of a study once, so that a mistake is found before anything is paid for.
+
+    Raises:
+        ConfigurationError: as `code_grader`; the message names all of them.
+    """
+    problems = []
+    for name, grader in study.grading.graders.items():
+        if grader.kind in ("regex", "python", "recorded"):
+            try:
+                code_grader(study, name, grader)
+            except ConfigurationError as error:
+                problems.append(str(error))
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+
+
 def _regex_grader(where: str, pattern: str) -> CodeGrader:
     connection = connect()
     try:
@@ -49,9 +66,7 @@ def _regex_grader(where: str, pattern: str) -> CodeGrader:
 
     def label(batch: Sequence[Evidence]) -> list[Label]:
         # RE2 runs in linear time whatever the text, which Python's engine does not.
-        texts = pa.table(
-            {"place": range(len(batch)), "text": [whole(item.target_text) for item in batch]}
-        )
+        texts = pa.table({"place": range(len(batch)), "text": [whole(item.target_text) for item in batch]})
         connection.register("texts", texts)
         rows = connection.execute(
             "select regexp_matches(text, ?) from texts order by place", [pattern]

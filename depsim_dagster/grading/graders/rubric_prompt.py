@@ -49,16 +49,6 @@ JUDGE = "Judge the target turn of this transcript."
 _DIGEST = re.compile(r'<transcript id="([0-9a-f]+)">')
 
 
-def grading_messages(
-    evidence: Evidence, categories: Sequence[Category], style: VerdictStyle = FLAGS
-) -> list[dict[str, str]]:
-    """System and user message for one grading call over the given categories, which look at the same evidence."""
-    return [
-        {"role": "system", "content": system_prompt(categories, style)},
-        {"role": "user", "content": transcript(evidence, categories)},
-    ]
-
-
 def system_prompt(categories: Sequence[Category], style: VerdictStyle = FLAGS) -> str:
     """Instructions and rubrics: everything that is equal for all turns, so that a provider's prompt cache takes it."""
     kinds = dict.fromkeys(style.kind(category) for category in categories)

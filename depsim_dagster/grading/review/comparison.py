@@ -1,9 +1,9 @@
 """Which of several graders is right more often: each reads the turns that people labelled, and no other.
 
 A grader is asked what it would be asked as `grading.default_grader`, with every category that falls to it in the same
-call or calls, so that one call for all categories can be held against one call each. Answers go through the journal: what
-was paid for is not paid for again. Nothing of it is published as a label. Not here: the statistics
-(estimation/agreement).
+call or calls, so that one call for all categories can be held against one call each; but of every turn, also where it has
+a screen. Answers go through the journal: what was paid for is not paid for again. Nothing of it is published as a label.
+Not here: the statistics (estimation/agreement).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from depsim_dagster.config import StudyConfig
 from depsim_dagster.errors import ConfigurationError, GradingError, text_free
 from depsim_dagster.estimation.agreement import paired_accuracy, validate
 from depsim_dagster.grading.evidence import TargetTurn
@@ -67,7 +68,7 @@ def _verdicts(
     study: Study, name: str, own: set[str], items: pd.DataFrame, progress: Progress | None
 ) -> pd.DataFrame:
     """ITEM and `flagged` of every item on which the grader gives a verdict."""
-    asked = Study(study.config)
+    asked = Study(_without_screen(study.config, name))
     categories = [category for category in study.taxonomy.categories if category.id in own]
     graded = tuple(category.model_copy(update={"grader": name}) for category in categories)
     asked.__dict__["taxonomy"] = study.taxonomy.model_copy(update={"categories": graded})
@@ -84,6 +85,13 @@ def _verdicts(
             rows = batch.select([*ITEM, "flagged", "status"]).to_pandas()
             found.append(rows[rows["status"] == "graded"].drop(columns="status"))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*ITEM, "flagged"])
+
+
+def _without_screen(config: StudyConfig, name: str) -> StudyConfig:
+    """The study with this grader reading every turn."""
+    grader = config.grading.graders[name].model_copy(update={"screen": None})
+    graders = {**config.grading.graders, name: grader}
+    return config.model_copy(update={"grading": config.grading.model_copy(update={"graders": graders})})
 
 
 def _only(

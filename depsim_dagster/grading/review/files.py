@@ -1,16 +1,20 @@
 """Files that people fill in: written so that a spreadsheet obeys nothing in them, and read back row by row.
 
 A cell that begins with `=`, `+`, `-`, `@`, a tab or a return is a formula to a spreadsheet, and conversation text may be
-written to be one. In CSV such a cell gets an apostrophe in front, which reading takes off again. Lines of text are quoted
-with `> `, so that nobody can write a line that looks like the heading of the next speaker.
+written to be one. In CSV such a cell gets an apostrophe in front, which reading takes off again, and inside of a text a
+space keeps the beginning of a formula from the end of a cell. Lines of text are quoted with `> `, so that nobody can write
+a line that looks like the heading of the next speaker.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,10 +23,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from depsim_dagster.errors import ConfigurationError
+from depsim_dagster.replay.delimited import only_object
+from depsim_dagster.traffic.json_records import json_lines
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 LARGEST_LINE = 64 * 1024 * 1024
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# In the middle of a text: where decimals have a comma, `;` ends a cell whatever the file's own sign is.
+_FORMULA_INSIDE = re.compile(r"(?<=[;\t])(?=[=+\-@＝＋－＠])")
 _PARTS = {
     "reasoning": ", reasoning",
     "reasoning_content": ", reasoning",
@@ -86,7 +94,8 @@ def write_private(path: Path, columns: list[str], rows: Iterable[Row]) -> int:
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
-    """(line, row) of a CSV, JSON Lines or Parquet file; in place of a row that is none, the reason.
+    """(number, row) of a CSV, JSON Lines or Parquet file; in place of a row that is none, the reason. Rows of a CSV are
+    numbered as spreadsheets number them: the names stand in row 1, and a cell of many lines is in one row.
 
     Raises:
         ConfigurationError: the file cannot be read, or has another ending.
@@ -96,7 +105,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
         raise ConfigurationError(f"{path}: name a file that ends in {', '.join(ENDINGS)}")
     try:
         yield from readers[path.suffix.lower()](path)
-    except (OSError, pa.ArrowException, csv.Error):
+    except (OSError, UnicodeError, pa.ArrowException, csv.Error):
         raise ConfigurationError(f"{path}: cannot be read as {path.suffix.lower()[1:]}") from None
 
 
@@ -116,36 +125,45 @@ def _write(stream: TextIO, ending: str, columns: list[str], rows: Iterable[Row])
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
     csv.field_size_limit(min(sys.maxsize, LARGEST_LINE))  # a conversation is one cell
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+    with open(path, "rb") as raw:
+        utf_16 = raw.read(2) in (
+            codecs.BOM_UTF16_LE,
+            codecs.BOM_UTF16_BE,
+        )  # the "Unicode text" of spreadsheets
+    with open(
+        path,
+        encoding="utf-16" if utf_16 else "utf-8-sig",
+        errors="replace" if utf_16 else "surrogateescape",
+        newline="",
+    ) as stream:
         head = stream.readline()
         stream.seek(0)
         # Where a comma divides decimals, spreadsheets save with another sign.
         delimiter = max(",;\t", key=head.count)
         reader = csv.reader(stream, delimiter=delimiter)
         header = [name.strip() for name in next(reader, [])]
-        line = reader.line_num + 1
-        for cells in reader:
-            at, line = line, reader.line_num + 1
+        if repeated := [name for name, times in Counter(header).items() if name and times > 1]:
+            raise ConfigurationError(f"{path}: has more than one column `{repeated[0]}`; leave one of them")
+        for number, cells in enumerate(reader, 2):
             if not any(cells):
                 continue
             if len(cells) > len(header):
-                yield at, "more cells than the first line has names"
+                yield number, "more cells than the first line has names"
             else:
-                yield at, dict(zip(header, map(restored_cell, cells), strict=False))
+                yield number, dict(zip(header, map(restored_cell, cells), strict=False))
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
     with open(path, "rb") as stream:
-        for line, content in enumerate(stream, 1):
-            content = content.removeprefix(b"\xef\xbb\xbf") if line == 1 else content
-            if not content.strip():
+        for record in json_lines(stream, LARGEST_LINE):
+            if record.raw is None:
+                yield record.line, f"longer than {LARGEST_LINE:,} bytes"
                 continue
             try:
-                row = json.loads(content.decode())
-            except (ValueError, RecursionError):
-                yield line, "no JSON object in UTF-8"
-                continue
-            yield line, row if isinstance(row, dict) else "no JSON object in UTF-8"
+                row = only_object(record.raw.decode())
+            except UnicodeDecodeError:
+                row = None
+            yield record.line, row if isinstance(row, dict) else "no JSON object in UTF-8"
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
@@ -158,8 +176,10 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Row | str]]:
 
 
 def _legible(line: str) -> str:
-    """Without controls, which act, and without characters that turn the order of what follows."""
-    return "".join(
+    """Without controls, which act, and without characters that turn the order of what follows; a space parts what would be
+    the beginning of a formula."""
+    shown = "".join(
         "\ufffd" if ord(c) in _REORDERING or (ord(c) < 32 and c != "\t") or 127 <= ord(c) < 160 else c
         for c in line
     )
+    return _FORMULA_INSIDE.sub(" ", shown)

@@ -3,7 +3,7 @@
 Two kinds of file are read: one that `depsim review export` wrote, filled in (its items have names), and a list of labels
 by turn (turn_id, category, label, annotator; completion_index, model, source, severity and sampling_probability where
 known). An import is kept under the digest of its file, so the same file again changes nothing. A row is taken or it is
-rejected with its line and a reason; a row without a label is not filled in yet. Text is not kept, notes included.
+rejected with its number and a reason; a row without a label is not filled in yet. Text is not kept, notes included.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Item = tuple[str, str, str, int, str]  # ITEM
 
 @dataclass
 class Imported:
-    """What an import took. `rejected`: (line, reason); `unlabelled`: rows that are not filled in yet."""
+    """What an import took. `rejected`: (number of the row, reason); `unlabelled`: rows that are not filled in yet."""
 
     digest: str
     labels: int = 0
@@ -69,7 +69,10 @@ def import_labels(study: Study, file: Path, annotator: str | None = None) -> Imp
     if annotator is not None and not _is_name(annotator):
         raise ConfigurationError(f"--annotator: a printable name of at most {LONGEST_NAME} characters")
     with at_work(study), text_free("review import"):
-        return _imported(study, file, annotator)
+        imported = _imported(study, file, annotator)
+        if not (imported.labels or imported.unlabelled or imported.rejected):
+            raise ConfigurationError(f"{file}: holds no row; fill in a file of `depsim review export`")
+        return imported
 
 
 def import_configured(study: Study) -> dict[Path, Imported]:
@@ -154,7 +157,7 @@ def _filled(file: Path, annotator: str | None, imported: Imported) -> Iterator[d
 def _require_columns(file: Path, line: int, row: dict[str, Any]) -> None:
     if not ("label" in row and ("item_id" in row or {"turn_id", "category"} <= set(row))):
         raise ConfigurationError(
-            f"{file}: line {line} has no `label` with an `item_id`, or with a `turn_id` and a `category`; fill in a file of "
+            f"{file}: row {line} has no `label` with an `item_id`, or with a `turn_id` and a `category`; fill in a file of "
             "`depsim review export`, or list labels by turn (depsim review import --help)"
         )
 
@@ -207,6 +210,9 @@ def _resolved(study: Study, filled: list[dict[str, Any]], imported: Imported) ->
                 contradicted.add(key)
                 raise _Reject("contradicts another row of the same item and annotator; none of them is taken")
             if first is not None:
+                # Of two draws in one file; as in `validation.human_labels`, an item of both was in the larger one.
+                given = (first["sampling_probability"], item["sampling_probability"])
+                first["sampling_probability"] = None if None in given else max(given)
                 raise _Reject("repeats a row of the same item and annotator")
             taken[key] = {**row, **item}
         except _Reject as reject:
@@ -254,16 +260,16 @@ def _on_item(
 
 
 def _drawn_items(study: Study) -> dict[tuple[str, str], dict[str, Any]]:
-    """Items of all draws by name and draw; under the draw "" with the smallest of the item's probabilities, for files that
-    lost the column."""
+    """Items of all draws by name and draw; under the draw "", for files that lost the column, without a probability where
+    draws gave them different ones."""
     columns = [*ITEM, *_PLACE, "item_id", "sampling_probability", "reading_hash"]
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for manifest in study.lake.published(REVIEW_SAMPLES):
         for row in study.lake.read(REVIEW_SAMPLES, manifest.partition, columns=columns).to_pylist():
             found[row["item_id"], manifest.partition["sample"]] = row
-            least = found.setdefault((row["item_id"], ""), row)
-            if row["sampling_probability"] < least["sampling_probability"]:
-                found[row["item_id"], ""] = row
+            any_draw = found.setdefault((row["item_id"], ""), row)
+            if row["sampling_probability"] != any_draw["sampling_probability"]:
+                found[row["item_id"], ""] = {**row, "sampling_probability": None}
     return found
 
 

@@ -74,11 +74,15 @@ HUMAN_LABELS = LakeTable(
 
 REJECTED_HUMAN_LABELS = LakeTable(
     "rejected_human_labels",
-    "Rows of imported label files that were not taken, each with its line and the reason. No content of the row.",
+    "Rows of imported label files that were not taken, each with its number and the reason. No content of the row.",
     pa.schema(
         [
             field("import", pa.string(), "the import"),
-            field("line", pa.int64(), "line of the file, from 1; of Parquet the row"),
+            field(
+                "line",
+                pa.int64(),
+                "row of the file, from 1; of CSV as spreadsheets number them, with the names in row 1",
+            ),
             field("reason", pa.string(), "why"),
         ]
     ),

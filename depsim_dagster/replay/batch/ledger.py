@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from depsim_dagster.progress import Progress
-from depsim_dagster.replay.calls.call_intake import CallStatistics
+from depsim_dagster.replay.calls.call_intake import Counts
 from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall
 from depsim_dagster.replay.journal.response_journal import Journal
@@ -19,23 +19,25 @@ from depsim_dagster.replay.journal.response_journal import Journal
 QUEUE = "waiting for room in the provider's queue"
 
 
-class Ledger:
+class Ledger(Counts):
     """Lives on one event loop. `spending` and `progress` are those of `engine.complete_calls`."""
 
     def __init__(self, journal: Journal, progress: Progress | None = None, spending: Any = None) -> None:
+        super().__init__()
         self._journal, self._progress, self._spending = journal, progress, spending
         self._ended = journal.known_ids()
         self._open: set[str] = set()
         self._waited_for: set[str] = set()  # open, and asked for by this run
         self._tickets: dict[str, Any] = {}
-        self._requested = self._reused = self._sent = self._retries = 0
         self._states: dict[str, tuple[str, int, int]] = {}  # file → its batch's state, calls done, calls
-        self._by_status: Counter[str] = Counter()
-        self._tokens: Counter[str] = Counter()
 
     def adopt(self, request_ids: Iterable[str]) -> None:
-        """Take over what an earlier run has open at the provider."""
-        self._open.update(request for request in request_ids if request not in self._ended)
+        """Take over what an earlier run has open at the provider, with its place in the budget."""
+        for request in request_ids:
+            if request not in self._ended and request not in self._open:
+                self._open.add(request)
+                if self._spending is not None:
+                    self._tickets[request] = self._spending.adopt(request)
 
     def is_open(self, request_id: str) -> bool:
         return request_id in self._open
@@ -50,17 +52,16 @@ class Ledger:
             self._journal.claim(request, call.subject)
         opened = request in self._open
         if request in self._waited_for or (not opened and request in self._ended):
-            self._requested += 1
-            self._reused += 1
+            self.requested += 1
+            self.reused += 1
             return False
-        # What an earlier run has open is paid for like the rest: it is asked for again with its place in the budget.
-        if self._spending is not None:
+        if self._spending is not None and not opened:
             self._tickets[request] = self._spending.admit(call)
-        self._requested += 1
+        self.requested += 1
         self._waited_for.add(request)
         self._open.add(request)
-        self._reused += opened
-        self._sent += not opened
+        self.reused += opened
+        self.sent += not opened
         return not opened
 
     def keep(self, outcome: Outcome) -> None:
@@ -68,9 +69,7 @@ class Ledger:
         self._journal.append(outcome)
         self._close(outcome.request_id, outcome)
         self._ended.add(outcome.request_id)
-        self._by_status[outcome.status] += 1
-        self._tokens["prompt"] += outcome.prompt_tokens or 0
-        self._tokens["completion"] += outcome.completion_tokens or 0
+        self.add_outcome(outcome)
 
     def give_back(self, request_ids: Iterable[str]) -> list[str]:
         """Close calls without a row. Those that the run has yet to ask for are sent then; the others are returned."""
@@ -80,16 +79,12 @@ class Ledger:
             self._close(request, None)
         return passed
 
-    def resubmitted(self, calls: int) -> None:
-        self._retries += calls
-
     def waits(self, file: str, state: str | None, done: int = 0, calls: int = 0) -> None:
         """Say what a file waits for: the state of its batch, QUEUE for room at the provider, None for nothing more."""
-        before = self._states.pop(file, None)
+        self._states.pop(file, None)
         if state is not None:
             self._states[file] = state, done, calls
-        if before != self._states.get(file):
-            self.report()
+        self.report()  # also when nothing has changed: who writes a line a minute waits for the next report
 
     def flush(self) -> None:
         """Put every row and claim on disk, and say so."""
@@ -98,25 +93,13 @@ class Ledger:
 
     def report(self) -> None:
         if self._progress is not None:
-            on_disk = self._requested - len(self._waited_for) - self._journal.buffered
-            self._progress(on_disk, self._requested, self._waiting())
+            on_disk = self.requested - len(self._waited_for) - self._journal.buffered
+            self._progress(on_disk, self.requested, self._waiting())
 
     def close(self) -> None:
-        """Settle what ends without a row in this run. What stays open at the provider is admitted again by the next."""
+        """Settle what ends without a row in this run. What stays open at the provider is adopted by the next."""
         for request in list(self._tickets):
             self._close(request, None)
-
-    def statistics(self, seconds: float) -> CallStatistics:
-        return CallStatistics(
-            requested=self._requested,
-            reused=self._reused,
-            sent=self._sent,
-            retries=self._retries,
-            by_status=dict(sorted(self._by_status.items())),
-            prompt_tokens=self._tokens["prompt"],
-            completion_tokens=self._tokens["completion"],
-            seconds=seconds,
-        )
 
     def _waiting(self) -> str:
         """What the run waits for, in a few words."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from typing import Any
 
 SUBMISSION = "depsim_submission"  # key of a batch's metadata
+UNRUN = frozenset({"failed", "cancelling", "cancelled"})
 # Lists are read back to so long before what is looked for was made, for clocks that differ.
 CLOCK_DIFFERENCE_S = 86_400.0
 
@@ -27,8 +28,12 @@ async def found_files(page: Page, names: Collection[str], since: float) -> dict[
 
 
 async def found_batches(page: Page, submissions: Mapping[str, str], since: float) -> dict[str, str] | None:
-    """submission → batch id of these (submission → input file); None when there is no list."""
+    """submission → batch id of these (submission → input file); None when there is no list.
+
+    Of two batches of one submission, which a list that was behind can bring about, the one that is run counts.
+    """
     found: dict[str, str] = {}
+    unrun: set[str] = set()
     of_file = {file_id: submission for submission, file_id in submissions.items()}
     async for entry in _entries(page, since):
         if entry is None:
@@ -38,9 +43,12 @@ async def found_batches(page: Page, submissions: Mapping[str, str], since: float
         if named is None and entry.get("status") != "failed":  # a server that keeps no metadata
             file_id = entry.get("input_file_id")
             named = of_file.get(file_id) if isinstance(file_id, str) else None
-        if isinstance(named, str) and named in submissions:
-            found.setdefault(named, entry["id"])
-            if len(found) == len(submissions):
+        if isinstance(named, str) and named in submissions and (named not in found or named in unrun):
+            runs = entry.get("status") not in UNRUN
+            if runs or named not in found:
+                found[named] = entry["id"]
+            (unrun.discard if runs else unrun.add)(named)
+            if len(found) == len(submissions) and not unrun:
                 break
     return found
 

@@ -2,8 +2,8 @@
 
 Whatever kills the process, a re-run finds the open batches again and sends none of their calls a second time. What may be
 run twice is the one file whose batch was being created when the process died or the connection broke, and only at a
-server that does not list its batches (or takes the request up long after the re-run has looked): batches are created one
-at a time. Answers on disk are never asked for again.
+server that does not list its batches (or takes the request up, or lists it, long after it was looked for): batches are
+created one at a time. Answers on disk are never asked for again.
 
 Memory: one file being built or uploaded (megabytes_per_file), and the ids of the files in flight.
 """
@@ -11,9 +11,10 @@ Memory: one file being built or uploaded (megabytes_per_file), and the ids of th
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 from urllib.parse import unquote
 
@@ -93,6 +94,9 @@ class _Run:
         self._rounds = Rounds(endpoint, provider, self._records, ledger)
         self._places = asyncio.Semaphore(self._settings.files_in_flight)
         self._budget: BudgetError | None = None
+        self._held: ModelCall | None = None  # the budget does not cover it for now
+        self._files_open = 0
+        self._file_ended = asyncio.Event()
 
     async def complete(self) -> None:
         try:
@@ -101,7 +105,7 @@ class _Run:
                 self.ledger.adopt(record.sent | record.waiting)
             async with asyncio.TaskGroup() as group:
                 for record in records:
-                    group.create_task(self._go_on(record))
+                    self._start(group, self._go_on(record))
                 await asyncio.sleep(0)  # they were first
                 await self._feed(group)
             lost = [record for record in self._records.all() if record.state == LOST]
@@ -120,29 +124,44 @@ class _Run:
             raise self._budget
 
     async def _go_on(self, record: Record) -> None:
-        async with self._places:
-            await self._rounds.see_through(record)
+        await self._places.acquire()
+        await self._see_through(record)
 
     async def _feed(self, group: asyncio.TaskGroup) -> None:
         while self._budget is None:
             await self._places.acquire()
+            self._file_ended.clear()
             async with self._rounds.upload_turn:
-                file = await self._next_file()
-                self.ledger.flush()  # for whom each call is made is on disk before it is sent
-                if not file.ids:
-                    self._places.release()
-                    return
-                record = Record(self._endpoint.api, dict.fromkeys(file.ids, 1))
-                self._records.save(record)
-                await self._rounds.upload(record, file.content)
-                del file
-            group.create_task(self._see_through(record))
+                record = await self._upload_next()
+            if record is not None:
+                self._start(group, self._see_through(record))
+                continue
+            self._places.release()
+            if self._held is None:
+                return
+            await self._file_ended.wait()
+
+    async def _upload_next(self) -> Record | None:
+        file = await self._next_file()
+        self.ledger.flush()  # for whom each call is made is on disk before it is sent
+        if not file.ids:
+            return None
+        record = Record(self._endpoint.api, dict.fromkeys(file.ids, 1))
+        self._records.save(record)
+        await self._rounds.upload(record, file.content)
+        return record
+
+    def _start(self, group: asyncio.TaskGroup, file: Coroutine[Any, Any, None]) -> None:
+        self._files_open += 1
+        group.create_task(file)
 
     async def _see_through(self, record: Record) -> None:
         try:
             await self._rounds.see_through(record)
         finally:
             self._places.release()
+            self._files_open -= 1
+            self._file_ended.set()
 
     async def _next_file(self) -> InputFile:
         """Calls from the iterator, until a file is full or there are no more."""
@@ -151,8 +170,10 @@ class _Run:
             file.add(*self._left)
             self._left = None
         path = APIS[self._endpoint.api].path
+        held = [] if self._held is None else [self._held]
+        self._held = None
         try:
-            for pulled, call in enumerate(self._calls):
+            for pulled, call in enumerate(itertools.chain(held, self._calls)):
                 if pulled % SKIPS_PER_TURN == 0:
                     await asyncio.sleep(0)  # a long known stretch must not starve the batches in flight
                 self._provider.model, self._provider.example = str(call.body.get("model")), call.body
@@ -167,7 +188,10 @@ class _Run:
                 else:
                     self.ledger.keep(Outcome(call.request_id, FAILED, error_code=TOO_LARGE))
         except BudgetError as error:
-            self._budget = error
+            if error.for_now and (file.ids or self._files_open):
+                self._held = call
+            else:
+                self._budget = error
         return file
 
 

@@ -36,6 +36,8 @@ UNREADABLE = "not_an_object"
 # A transfer may take as long as this rate needs, on top of the time limit of one request.
 SLOWEST_BYTES_PER_S = 100_000
 LISTED_AT_A_TIME = 100
+# A provider's lists may be some seconds behind: what may have been made is looked for so often before it is made again.
+LOOK_AGAIN_S = (1.0, 2.0, 4.0, 8.0)
 LINES_PER_TURN = 256
 
 
@@ -70,7 +72,7 @@ class Provider:
             )
 
         async def lost() -> str | None:
-            return (await self.find_files({name}, time.time()) or {}).get(name)
+            return (await self.find_files({name}, time.time(), patiently=True) or {}).get(name)
 
         return await self._make(send, lost, "upload of a file")
 
@@ -89,7 +91,8 @@ class Provider:
             )
 
         async def lost() -> str | None:
-            return (await self.find_batches({submission: file_id}, time.time()) or {}).get(submission)
+            found = await self.find_batches({submission: file_id}, time.time(), patiently=True)
+            return (found or {}).get(submission)
 
         return await self._make(send, lost, "batch", refused=True)
 
@@ -117,17 +120,22 @@ class Provider:
         )
         return reply.code is None or reply.http_status in GONE
 
-    async def find_files(self, names: Collection[str], since: float) -> dict[str, str] | None:
-        """name → id of the files for batches among these; None when the server does not list files."""
+    async def find_files(
+        self, names: Collection[str], since: float, patiently: bool = False
+    ) -> dict[str, str] | None:
+        """name → id of the files for batches among these; None when the server does not list files. `patiently`: some of
+        them may be so new that a list has them only in some seconds."""
         files = self._client.files.with_raw_response
         page = self._page(lambda **at: files.list(purpose="batch", limit=LISTED_AT_A_TIME, **at))
-        return await found_files(page, names, since)
+        return await _looked_for(lambda: found_files(page, names, since), len(names), patiently)
 
-    async def find_batches(self, submissions: Mapping[str, str], since: float) -> dict[str, str] | None:
+    async def find_batches(
+        self, submissions: Mapping[str, str], since: float, patiently: bool = False
+    ) -> dict[str, str] | None:
         """submission → batch id among these (submission → input file); None when the server does not list batches."""
         batches = self._client.batches.with_raw_response
         page = self._page(lambda **at: batches.list(limit=LISTED_AT_A_TIME, **at))
-        return await found_batches(page, submissions, since)
+        return await _looked_for(lambda: found_batches(page, submissions, since), len(submissions), patiently)
 
     async def listing(self) -> EndpointError | None:
         """The error of a server without Files and Batches. One that has them and does not list them is not among these."""
@@ -286,7 +294,7 @@ class Provider:
 
 @contextlib.asynccontextmanager
 async def open_provider(endpoint: Endpoint) -> AsyncIterator[Provider]:
-    async with open_client(endpoint) as client:
+    async with open_client(endpoint, for_files=True) as client:
         yield Provider(client, endpoint)
 
 
@@ -299,6 +307,18 @@ def check_batches(endpoint: Endpoint) -> None:
 
     if error := asyncio.run(problem()):
         raise error
+
+
+async def _looked_for(
+    look: Callable[[], Awaitable[dict[str, str] | None]], wanted: int, patiently: bool
+) -> dict[str, str] | None:
+    found = await look()
+    for pause in LOOK_AGAIN_S if patiently else ():
+        if found is None or len(found) == wanted:
+            break
+        await asyncio.sleep(pause)
+        found = await look()
+    return found
 
 
 def _no_such_file(reply: Reply) -> bool:

@@ -7,7 +7,6 @@ which is said in the log. No other calls can be run twice.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 
@@ -16,9 +15,8 @@ from depsim_dagster.replay.batch.records import DONE, LOST, SUBMITTED, UPLOADED,
 
 log = logging.getLogger(__name__)
 
-# A request that was under way when the process died may be obeyed a moment later.
+# A request that was under way when the process died may be obeyed, and its result be listed, a moment later.
 RECENT_S = 60.0
-SECOND_LOOK_S = 1.0
 
 
 async def reattach(provider: Provider, records: Records) -> list[Record]:
@@ -75,11 +73,8 @@ async def _find_batches(provider: Provider, records: Records, wanted: list[Recor
         return
     since = min(record.created_at for record in wanted)
     named = {record.submission: record.input_file or "" for record in wanted}
-    batches = await provider.find_batches(named, since)
     recent = any(time.time() - record.changed_at < RECENT_S for record in wanted)
-    if batches is not None and len(batches) < len(named) and recent:
-        await asyncio.sleep(SECOND_LOOK_S)
-        batches = await provider.find_batches(named, since)
+    batches = await provider.find_batches(named, since, patiently=recent)
     if batches is None:
         log.warning(
             f"the server does not list its batches: {len(wanted)} that may have been created are created again"

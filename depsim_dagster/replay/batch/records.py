@@ -18,6 +18,7 @@ from pathlib import Path
 
 from depsim_dagster.durable_files import fsync
 from depsim_dagster.errors import LakeError
+from depsim_dagster.replay.budget.spent import Amounts, keep_removed
 
 FOLDER = "batches"
 
@@ -104,10 +105,14 @@ class Records:
             os.replace(temporary, self._path(record))
             fsync(self.directory)
         except OSError as error:
-            raise LakeError(
-                f"{self.directory}: a record of a batch cannot be written ({error.strerror or type(error).__name__}); "
-                "make room or restore write access and run again: open batches are found again"
-            ) from None
+            raise self._unwritable(error) from None
+
+    def keep_cost(self, record: Record, lost: Amounts) -> None:
+        """Note what answers of this round have cost that are not kept, as an erasure does. Raises LakeError."""
+        try:
+            keep_removed(self.directory.parent, record.submission, lost)
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def remove(self, record: Record) -> None:
         with contextlib.suppress(OSError):
@@ -116,6 +121,17 @@ class Records:
 
     def _path(self, record: Record) -> Path:
         return self.directory / f"{record.name}.json"
+
+    def _unwritable(self, error: OSError) -> LakeError:
+        return LakeError(
+            f"{self.directory}: a record of a batch cannot be written ({error.strerror or type(error).__name__}); "
+            "make room or restore write access and run again: open batches are found again"
+        )
+
+
+def open_calls(journal: Path) -> int:
+    """How many calls a journal's records say are open at the provider."""
+    return sum(len(record.sent) + len(record.waiting) for record in Records(journal).all())
 
 
 def forget_calls(journal: Path, doomed: Callable[[list[str], float], list[bool]]) -> int:

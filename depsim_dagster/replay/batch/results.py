@@ -14,6 +14,7 @@ from depsim_dagster.replay.batch.files import read_result
 from depsim_dagster.replay.batch.ledger import Ledger
 from depsim_dagster.replay.batch.provider import Provider
 from depsim_dagster.replay.batch.records import Record
+from depsim_dagster.replay.budget.spent import Amounts
 from depsim_dagster.replay.calls.endpoints import Endpoint, fatal_problem
 from depsim_dagster.replay.calls.exchange import CODE, Reply
 from depsim_dagster.replay.dialects.apis import APIS
@@ -24,7 +25,7 @@ NAMED_LINES = 5
 
 class Results:
     """The lines of one batch. `again`: calls that the next round asks for, with the number of that submission; `problem`: what
-    every other call would meet too."""
+    every other call would meet too; `erased`: what answers took that nobody may keep any more."""
 
     def __init__(
         self, record: Record, endpoint: Endpoint, ledger: Ledger, provider: Provider, oddities: Counter[str]
@@ -36,6 +37,7 @@ class Results:
         self._unread = frozenset(record.unread)
         self.again: dict[str, int] = {}
         self.unread: list[str] = []
+        self.erased: dict[str, Amounts] = {}
         self.problem: str | None = None
         self.lines = 0
 
@@ -53,7 +55,12 @@ class Results:
             return
         request, reply = result
         if request not in self._record.sent:
-            self._oddities["unknown lines"] += 1  # also an answer to a call that was erased since
+            if self._record.erased and reply.code is None:
+                reading = self._read(reply.payload)
+                took = Amounts(1, reading.prompt_tokens or 0, reading.completion_tokens or 0)
+                self.erased[request] = took
+            else:
+                self._oddities["unknown lines"] += 1
             return
         if request in self._here:
             self._oddities["duplicate lines"] += 1

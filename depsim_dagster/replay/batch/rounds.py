@@ -20,6 +20,7 @@ from depsim_dagster.replay.batch.ledger import QUEUE, Ledger
 from depsim_dagster.replay.batch.provider import Provider
 from depsim_dagster.replay.batch.records import DONE, SUBMITTED, UPLOADED, UPLOADING, Record, Records
 from depsim_dagster.replay.batch.results import Results, line_numbers, whole_file_errors
+from depsim_dagster.replay.budget.spent import Amounts
 from depsim_dagster.replay.calls import in_flight
 from depsim_dagster.replay.calls.endpoints import Endpoint, fatal_problem
 from depsim_dagster.replay.calls.exchange import Reply
@@ -94,10 +95,13 @@ class Rounds:
     async def _upload_again(self, record: Record) -> None:
         async with self.upload_turn:
             file = await self._from_source(record)
-            if file is None:
-                await self._give_up(record)
+            if file is not None and file.ids:
+                await self.upload(record, file.content)
                 return
-            await self.upload(record, file.content)
+        if file is None:
+            await self._give_up(record)
+        else:  # nobody wants the calls of this round any more
+            await self._next(record)
 
     async def _from_source(self, record: Record) -> InputFile | None:
         """This round's file, of lines out of the first round's; None when that has gone. What was sent once is at the
@@ -114,7 +118,7 @@ class Rounds:
                 file.add(request, line + b"\n")
 
         there = record.source_file is not None and await self._provider.read(record.source_file, begin, take)
-        return file if there and file.ids else None
+        return file if there else None
 
     def _empty_file(self) -> InputFile:
         return InputFile(self._settings.requests_per_file, self._settings.megabytes_per_file)
@@ -131,7 +135,7 @@ class Rounds:
                 record.batch, record.state = made, SUBMITTED
                 self._records.save(record)
         if isinstance(made, str):
-            self._ledger.resubmitted(sum(n > 1 for n in record.sent.values()))
+            self._ledger.retries += sum(n > 1 for n in record.sent.values())
         elif problem := self._problem(made.code):
             await self._refuse(record, problem)
         elif made.code in QUEUE_CODES or made.http_status == 429:
@@ -177,6 +181,8 @@ class Rounds:
         for file_id in files:
             if not await self._provider.read(file_id, reading.begin, reading.take):
                 self.oddities["result files gone"] += 1
+        if reading.erased:
+            self._records.keep_cost(record, sum(reading.erased.values(), Amounts()))
         errors = whole_file_errors(batch) if status == "failed" and not reading.lines else {}
         record.rubbish += files
         if errors:

@@ -2,10 +2,11 @@
 
 Spent is what the journals hold (spent.py) with this process' answers that are not on disk yet. A call in flight counts
 as its estimate: the prompt by its length, the answer by the mean of this model's answers, or by its token limit until
-SEEN answers are known. `calls` is exact. `tokens` and `money` can be exceeded by what the calls in flight take beyond
-their estimates; what a lost attempt cost at the provider, nobody tells. Several processes see each other's answers when
-they are on disk, REFRESH_SECONDS late at most: together they can exceed a budget by what they have in flight and what they
-answered in about REFRESH_SECONDS + the journal's FLUSH_SECONDS.
+SEEN answers are known. Where it is these estimates that fill the budget, the next call waits for calls in flight to end.
+`calls` is exact. `tokens` and `money` can be exceeded by what the calls in flight take beyond their estimates; what a
+lost attempt cost at the provider, nobody tells. Several processes see each other's answers when they are on disk,
+REFRESH_SECONDS late at most: together they can exceed a budget by what they have in flight and what they answered in about
+REFRESH_SECONDS + the journal's FLUSH_SECONDS.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from depsim_dagster.config_sections import BudgetConfig, PriceConfig
@@ -28,6 +29,8 @@ REFRESH_SECONDS = 2.0
 SEEN = 50  # answers from which their mean is a better guess than a limit or a length
 UNLIMITED_ANSWER = 1024  # tokens of an answer without a limit, until there are answers to learn from
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+ROUNDING = 1e-9  # of a limit: three times 0.1 is 0.3 to everybody but a computer
+NOTHING = Amounts()
 DETECTOR = "detector."  # journals of detectors are named after their endpoint, with this in front
 
 
@@ -78,8 +81,9 @@ class _Totals:
         for request_id in request_ids:
             if (amounts := part.answered.pop(request_id, None)) is not None:
                 part.unseen += negative(amounts)
-            elif (ticket := part.tickets.get(request_id)) is not None:  # written before it was settled
+            elif (ticket := part.tickets.pop(request_id, None)) is not None:  # written before it was settled
                 ticket.on_disk = True
+                part.in_flight += negative(ticket.estimate)
 
     def used(self) -> dict[JournalName, Amounts]:
         """Spent and in flight."""
@@ -146,7 +150,8 @@ class Spending:
         """Reserve what a call may take.
 
         Raises:
-            BudgetError: the budget does not cover it. What is in flight should be waited for: it is paid for.
+            BudgetError: the budget does not cover it. What is in flight should be waited for: it is paid for, and may
+                leave room (`for_now`).
             LakeError: a journal cannot be read.
         """
         length = prompt_tokens(call.body) if self._counts_tokens else 0
@@ -154,13 +159,24 @@ class Spending:
         with totals.lock:
             totals.refresh(REFRESH_SECONDS)
             ticket = Ticket(call.request_id, self._estimate(call, length), length)
-            if self._problem(ticket.estimate):
+            if problem := self._problem(ticket.estimate):
+                # As if the answers under way, as many as they are, took no token.
+                reserved = replace(here.in_flight, calls=0)
+                if reserved.tokens and self._problem(ticket.estimate, reserved) is None:
+                    raise BudgetError(problem, for_now=True)
                 totals.refresh(0.0)  # an erasure may have been at work when it was last read
                 if problem := self._problem(ticket.estimate):
                     raise BudgetError(problem)
-            here.in_flight += ticket.estimate
-            here.tickets[ticket.request_id] = ticket
-            return ticket
+            return self._reserved(ticket)
+
+    def adopt(self, request_id: str) -> Ticket:
+        """Reserve what a call takes that an earlier process has under way, in a batch: it is paid for in any case."""
+        with self._totals.lock:
+            self._totals.refresh(REFRESH_SECONDS)
+            prompt, answer = self._means() or (0, UNLIMITED_ANSWER)
+            return self._reserved(
+                Ticket(request_id, Amounts(1, prompt, answer) if self._counts_tokens else Amounts(1), 0)
+            )
 
     def settle(self, ticket: Ticket, outcome: Outcome | None) -> None:
         """Count the outcome in place of the estimate; None for a call that ended without one."""
@@ -169,35 +185,47 @@ class Spending:
             if not ticket.open:
                 return
             ticket.open = False
-            here.in_flight += negative(ticket.estimate)
-            here.tickets.pop(ticket.request_id, None)
+            if not ticket.on_disk:
+                here.in_flight += negative(ticket.estimate)
+                here.tickets.pop(ticket.request_id, None)
             if outcome is None:
                 return
             took = Amounts(1, outcome.prompt_tokens or 0, outcome.completion_tokens or 0)
             if not ticket.on_disk:
                 here.answered[ticket.request_id] = here.answered.get(ticket.request_id, Amounts()) + took
                 here.unseen += took
-            if outcome.prompt_tokens:
+            if outcome.prompt_tokens and ticket.length:
                 here.counted += took
                 here.counted_length += ticket.length
+
+    def _reserved(self, ticket: Ticket) -> Ticket:
+        self._here.in_flight += ticket.estimate
+        self._here.tickets[ticket.request_id] = ticket
+        return ticket
+
+    def _means(self) -> tuple[int, int] | None:
+        """Tokens of a prompt and of an answer, once so many answers are known; those of this process where it has them."""
+        for known in (self._here.counted, self._totals.disk.amounts.get(self._journal, NOTHING)):
+            if known.calls >= SEEN and known.completion_tokens:
+                return -(-known.prompt_tokens // known.calls), -(-known.completion_tokens // known.calls)
+        return None
 
     def _estimate(self, call: ModelCall, length: int) -> Amounts:
         if not self._counts_tokens:
             return Amounts(1)
         counted, known = self._here.counted, self._here.counted_length
-        if counted.calls >= SEEN:
-            prompt = -(-length * counted.prompt_tokens // known) if known else length
-            return Amounts(1, prompt, -(-counted.completion_tokens // counted.calls))
-        before = self._totals.disk.amounts.get(self._journal, Amounts())
-        if before.calls >= SEEN and before.completion_tokens:
-            return Amounts(1, length, -(-before.completion_tokens // before.calls))
+        if means := self._means():
+            if counted.calls >= SEEN and known:
+                length = -(-length * counted.prompt_tokens // known)
+            return Amounts(1, length, means[1])
         limits = (call.body.get(name) for name in TOKEN_LIMITS)
         limit = next((value for value in limits if isinstance(value, int)), UNLIMITED_ANSWER)
         return Amounts(1, length, limit)
 
-    def _problem(self, estimate: Amounts) -> str | None:
-        """Why the budget does not cover one more call, or None."""
+    def _problem(self, estimate: Amounts, without: Amounts = NOTHING) -> str | None:
+        """Why the budget does not cover one more call, or None. `without`: a part of what is in flight here."""
         budget, used = self._budget, self._totals.used()
+        used[self._journal] += negative(without)
         total = sum(used.values(), Amounts())
         asks = self._prices.price(self._journal, estimate) or 0.0
         money = self._prices.money(used) if budget.money is not None else 0.0
@@ -206,7 +234,7 @@ class Spending:
             ("tokens", budget.tokens, total.tokens, estimate.tokens),
             ("money", budget.money, money, asks),
         ):
-            if limit is not None and taken + more > limit:
+            if limit is not None and taken + more > limit * (1 + ROUNDING):
                 unit = budget.currency if key == "money" else key
                 return (
                     f"{self._file}: budget.{key}: {_number(taken)} of {_number(limit)} {unit} are spent, and the next call "

@@ -6,15 +6,15 @@ removes was paid for all the same; a line without text beside the segments keeps
 refills no budget. What the calls may cost, and what they cost in money, is spending.py's matter.
 
 A call is one row of a journal: an answer, or a failure after its last attempt. Attempts in between are not counted, nor
-the few one-token probes before a run. Where a process was killed between two writes a row can be in two segments and
-counts twice: the sums are then too high, never too low.
+the few one-token probes before a run. A segment whose rows another one has taken over counts no more, also where a killed
+process has left it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from depsim_dagster.durable_files import fsync
 from depsim_dagster.errors import LakeError
-from depsim_dagster.replay.journal.segments import reading
+from depsim_dagster.replay.journal.segments import reading, replaced_by
 
 REMOVED = "removed.jsonl"
 TOKENS = ("prompt_tokens", "completion_tokens")
@@ -59,16 +59,24 @@ class Amounts:
         return self.prompt_tokens + self.completion_tokens
 
 
+@dataclass(frozen=True)
+class _Segment:
+    """What its rows have cost, and the names of the segments that they were in before."""
+
+    amounts: Amounts
+    replaces: tuple[str, ...]
+
+
 class SpentOnDisk:
     """The sums of every journal below a folder, as of the last `refresh`. Not thread-safe."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.amounts: dict[JournalName, Amounts] = {}
-        self._segments: dict[Path, dict[str, Amounts]] = {}
+        self._segments: dict[Path, dict[str, _Segment]] = {}
 
     def refresh(self, on_new: Callable[[JournalName, Iterable[str]], None] | None = None) -> None:
-        """Read what is new on disk. `on_new` gets the request ids of every new segment.
+        """Read what is new on disk. `on_new` gets the request ids of every segment with new rows.
 
         Raises:
             LakeError: a segment cannot be read, so nobody knows what it cost.
@@ -77,14 +85,16 @@ class SpentOnDisk:
         for name, folder in journal_folders(self.root):
             with reading(folder):  # while segments are merged, rows are in two of them
                 present = self._present(name, folder, on_new)
-                lost = _removed(folder, present)
+                replaced = {old for segment in present.values() for old in segment.replaces}
+                counting = {file: seen.amounts for file, seen in present.items() if file not in replaced}
+                lost = _removed(folder, counting)
             self._segments[folder] = present
-            amounts[name] = sum((*present.values(), *lost), Amounts())
+            amounts[name] = sum((*counting.values(), *lost), Amounts())
         self.amounts = amounts
 
     def _present(
         self, name: JournalName, folder: Path, on_new: Callable[[JournalName, Iterable[str]], None] | None
-    ) -> dict[str, Amounts]:
+    ) -> dict[str, _Segment]:
         known, present = self._segments.get(folder, {}), {}
         for segment in _segment_names(folder):
             if (seen := known.get(segment)) is None:
@@ -92,7 +102,8 @@ class SpentOnDisk:
                 if read is None:  # an erasure replaced it meanwhile; what replaces it is seen next time
                     continue
                 seen, ids = read
-                if on_new is not None:
+                # A merged segment has no answer that those it replaces have not had.
+                if on_new is not None and not (seen.replaces and known.keys() >= set(seen.replaces)):
                     on_new(name, ids)
             present[segment] = seen
         return present
@@ -119,7 +130,7 @@ def keep_removed(folder: Path, segment: str, lost: Amounts) -> None:
     fsync(folder)
 
 
-def _removed(folder: Path, present: Iterable[str]) -> Iterable[Amounts]:
+def _removed(folder: Path, present: Container[str]) -> Iterable[Amounts]:
     """What rows of segments that are gone have cost, by the last line of each."""
     try:
         lines = (folder / REMOVED).read_text("ascii", "replace").splitlines()
@@ -136,15 +147,15 @@ def _removed(folder: Path, present: Iterable[str]) -> Iterable[Amounts]:
             removed[said["segment"]] = Amounts(said["calls"], *(said[name] for name in TOKENS))
         except (ValueError, KeyError, TypeError):  # half a line, whose segment was not touched
             continue
-    return [lost for segment, lost in removed.items() if segment not in set(present)]
+    return [lost for segment, lost in removed.items() if segment not in present]
 
 
-def _read(segment: Path, with_ids: bool) -> tuple[Amounts, list[str]] | None:
+def _read(segment: Path, with_ids: bool) -> tuple[_Segment, list[str]] | None:
     columns = [*(["request_id"] if with_ids else []), *TOKENS]
     try:
         with pq.ParquetFile(segment) as file:
-            rows = file.read(columns=columns)
-        return amounts_of(rows), rows.column("request_id").to_pylist() if with_ids else []
+            rows, replaces = file.read(columns=columns), tuple(replaced_by(file.metadata))
+        return _Segment(amounts_of(rows), replaces), rows.column("request_id").to_pylist() if with_ids else []
     except FileNotFoundError:
         return None
     except (pa.ArrowException, OSError, KeyError) as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from depsim_dagster.errors import EndpointError
+from depsim_dagster.errors import BudgetError, EndpointError
 from depsim_dagster.replay.calls.endpoints import Endpoint, unreachable
 from depsim_dagster.replay.calls.exchange import TIMEOUT
 from depsim_dagster.replay.calls.in_flight import DEADLINE, PendingCall
@@ -43,34 +43,56 @@ class CallStatistics:
     seconds: float = 0.0
 
 
-class Tally:
-    """Counts what was asked for and what came of it, and reports how much of it is on disk."""
+class Counts:
+    """What a run did so far."""
+
+    def __init__(self) -> None:
+        self.requested = self.reused = self.sent = self.retries = 0
+        self._by_status: Counter[str] = Counter()
+        self._prompt_tokens = self._completion_tokens = 0
+
+    def add_outcome(self, outcome: Outcome) -> None:
+        self._by_status[outcome.status] += 1
+        self._prompt_tokens += outcome.prompt_tokens or 0
+        self._completion_tokens += outcome.completion_tokens or 0
+
+    def statistics(self, seconds: float) -> CallStatistics:
+        return CallStatistics(
+            requested=self.requested,
+            reused=self.reused,
+            sent=self.sent,
+            retries=self.retries,
+            by_status=dict(sorted(self._by_status.items())),
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=self._completion_tokens,
+            seconds=seconds,
+        )
+
+
+class Tally(Counts):
+    """Counts what was asked for and what came of it, and reports how much of it is on disk. A call is `sent` when it has
+    ended."""
 
     def __init__(
         self, endpoint: Endpoint, journal: Journal, progress: Callable[[int, int], None] | None
     ) -> None:
-        self.requested = self.reused = 0
+        super().__init__()
         self.heard = False  # the server gave a response to some attempt, whatever it said
         self._endpoint = endpoint
         self._journal = journal
         self._progress = progress
-        self._ended = self._retries = 0
-        self._by_status: Counter[str] = Counter()
-        self._tokens: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
 
     def count(self, outcome: Outcome) -> None:
-        self._ended += 1
-        self._retries += max(outcome.attempts - 1, 0)
-        self._by_status[outcome.status] += 1
-        self._tokens["prompt"] += outcome.prompt_tokens or 0
-        self._tokens["completion"] += outcome.completion_tokens or 0
+        self.sent += 1
+        self.retries += max(outcome.attempts - 1, 0)
+        self.add_outcome(outcome)
         if not self.heard:
             self._faults[outcome.error_code or ""] += 1
 
     def report(self) -> None:
         if self._progress is not None:
-            self._progress(self.reused + self._ended - self._journal.buffered, self.requested)
+            self._progress(self.reused + self.sent - self._journal.buffered, self.requested)
 
     def raise_if_unreachable(self, after: int = UNREACHABLE_AFTER) -> None:
         """EndpointError when at least `after` calls ended and the server never gave a response to any
@@ -81,18 +103,6 @@ class Tally:
             raise EndpointError(
                 f"{unreachable(self._endpoint, code)} (first {self._faults.total()} calls all failed)"
             )
-
-    def statistics(self, seconds: float) -> CallStatistics:
-        return CallStatistics(
-            requested=self.requested,
-            reused=self.reused,
-            sent=self._ended,
-            retries=self._retries,
-            by_status=dict(sorted(self._by_status.items())),
-            prompt_tokens=self._tokens["prompt"],
-            completion_tokens=self._tokens["completion"],
-            seconds=seconds,
-        )
 
 
 class CallIntake:
@@ -117,9 +127,13 @@ class CallIntake:
         self._spending = spending
         self._taken = journal.known_ids()
         self._open: set[PendingCall] = set()
+        self._held: ModelCall | None = None  # the budget does not cover it for now
 
     async def take(self) -> PendingCall | None:
-        """The next call that has to be made. Raises BudgetError when it is not covered."""
+        """The next call that has to be made; None when there is none before another has ended. Raises BudgetError when
+        it is not covered."""
+        if self._held is not None:
+            return self._admitted(self._held)
         skipped = 0
         for call in self._calls:
             self._tally.requested += 1
@@ -127,19 +141,28 @@ class CallIntake:
             if call.subject is not None and (known or self._claim_sent):
                 self._journal.claim(call.request_id, call.subject)
             if not known:
-                ticket = None if self._spending is None else self._spending.admit(call)
-                self._taken.add(call.request_id)
-                content = call.encoded()
-                pending = PendingCall(call.request_id, content, call.subject, ticket)
-                if self._spending is not None:
-                    self._open.add(pending)
-                return pending
+                return self._admitted(call)
             self._tally.reused += 1
             skipped += 1
             if skipped % SKIPS_PER_TURN == 0:
                 await asyncio.sleep(0)  # a long known stretch must not starve the calls in flight
         self.exhausted = True
         return None
+
+    def _admitted(self, call: ModelCall) -> PendingCall | None:
+        pending = PendingCall(call.request_id, call.encoded(), call.subject)
+        if self._spending is not None:
+            try:
+                pending.ticket = self._spending.admit(call)
+            except BudgetError as error:
+                if not (error.for_now and self._open):
+                    raise
+                self._held = call
+                return None
+            self._open.add(pending)
+        self._held = None
+        self._taken.add(call.request_id)
+        return pending
 
     def settle(self, call: PendingCall, outcome: Outcome | None) -> None:
         """Tell the budget how a call ended (None: it was never answered)."""

@@ -1,8 +1,8 @@
 """The gate before an endpoint: a request goes out when there is a slot, no pause, and something left of the minute.
 
 One gate per run, on its event loop. It answers from memory, and meets the other processes of the store
-(shared_limits.py) about once a second, and at once when the server pushed one of them back. Only one task may wait at
-a gate: the one that sends the requests off.
+(shared_limits.py) about once a second, after each round of replies while the window may change, and at once when the
+server asks for a pause. Only one task may wait at a gate: the one that sends the requests off.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from depsim_dagster.replay.calls.concurrency import EndpointLimits
 from depsim_dagster.replay.calls.endpoints import Endpoint
 from depsim_dagster.replay.calls.exchange import LONGEST_RETRY_AFTER_S, TIMEOUT, Reply
 from depsim_dagster.replay.calls.rate_headers import ServerAllowance
+from depsim_dagster.replay.calls.resting_slots import RestingSlots
 from depsim_dagster.replay.calls.shared_limits import SharedLimits
 
 EXCHANGE_S = 1.0
 NEWS_S = 0.1
-# Sooner than that a run that waits for its part of a minute does not ask again, nor does one tell what it heard.
+# Sooner than that no run that waits for its part of a minute asks again, and no round of replies is told.
 SHORTEST_WAIT_S = 0.1
 SHORTEST_ROUND_S = 0.02
 BUSY_RETRY_S = 0.02
@@ -34,12 +35,8 @@ FEWEST_TIMEOUTS = 4
 RAMP = 32
 RAMP_S = 0.005
 CHARACTERS_PER_TOKEN = 4.0
-# Of the next answer's length, and of the time that it takes, the part that the latest one tells.
+# Of the next answer's length, the part that the latest one tells.
 ANSWER_WEIGHT = 0.1
-# A slot that was refused rests for as long as an answer takes: otherwise a server that refuses at once is asked again
-# a hundred times while it gives one answer. Within these bounds, and so long before there was an answer.
-SHORTEST_REST_S, LONGEST_REST_S = 0.02, 10.0
-FIRST_REST_S = 0.1
 
 
 @dataclass(slots=True)
@@ -65,9 +62,9 @@ class EndpointGate:
         self._alone = _limits(endpoint, processes)
         self._shared = SharedLimits(directory, _limits(endpoint, 1))
         self._clock: asyncio.Task[None] | None = None
-        self.in_flight = self._resting = self._started = 0
+        self.in_flight = self._started = 0
+        self._resting = RestingSlots(self.changed.set)
         self._tokens_in_flight = self._answer_tokens = 0.0
-        self._answer_s: float | None = None
         # What the last exchange gave.
         self._granted, self._peers, self._epoch, self._growing, self._lent = 0, 1, 0, False, False
         self._paused_until = 0.0
@@ -150,7 +147,9 @@ class EndpointGate:
         now = time.time()
         if reply.rate_headers is not None:
             for allowance in self._allowances.values():
-                if self._pause(now, allowance.hear(reply.rate_headers, now)):
+                seconds = allowance.hear(reply.rate_headers, now)
+                # For hours without anything left one request at a time goes on, to hear whether that is true.
+                if seconds <= LONGEST_RETRY_AFTER_S and self._pause(now, seconds):
                     self._tell()
         if prompt_tokens or answer_tokens:
             self._answer_tokens += ANSWER_WEIGHT * (answer_tokens - self._answer_tokens)
@@ -159,14 +158,14 @@ class EndpointGate:
         if reply.http_status in PUSHED_BACK:
             if self._pause(now, (reply.retry_after_s or 0.0) if reply.repeatable else 0.0):
                 self._tell()
-            self._rest_slot()
+            self._resting.add()
             self._hear(slot, refusals=1)
         elif reply.code == TIMEOUT:
             self._timed_out(slot)
         elif reply.http_status is not None:
             self._timeouts = 0
             if reply.code is None:
-                self._answered_after(reply.latency_ms / 1000.0)
+                self._resting.answered(reply.latency_ms / 1000.0)
             self._hear(slot, refusals=0)
 
     def _closed_for(self, now: float) -> float | None:
@@ -174,7 +173,7 @@ class EndpointGate:
         if now < self._paused_until:
             return self._paused_until - now
         slots = min(self._granted, max(1.0, self._left("requests", now)))
-        return 0.0 if self.in_flight + self._resting < slots else None
+        return 0.0 if self.in_flight + self._resting.count < slots else None
 
     def _short_for(self, now: float, size: int) -> float | None:
         """The same for the limits of a minute: 0.0, seconds, or None."""
@@ -209,6 +208,7 @@ class EndpointGate:
             self._exchange()
 
     def _timed_out(self, slot: Slot) -> None:
+        """Count a time-out, and take many in a row for as many refusals."""
         if slot.epoch != self._epoch:
             return
         self._timeouts += 1
@@ -217,21 +217,6 @@ class EndpointGate:
             self._replies += self._timeouts
             self._timeouts = 0
             self._tell()
-
-    def _answered_after(self, seconds: float) -> None:
-        before = seconds if self._answer_s is None else self._answer_s
-        self._answer_s = before + ANSWER_WEIGHT * (seconds - before)
-
-    def _rest_slot(self) -> None:
-        seconds = FIRST_REST_S if self._answer_s is None else self._answer_s
-        self._resting += 1
-        asyncio.get_running_loop().call_later(
-            min(max(seconds, SHORTEST_REST_S), LONGEST_REST_S), self._rested
-        )
-
-    def _rested(self) -> None:
-        self._resting -= 1
-        self.changed.set()
 
     def _tell(self) -> None:
         """Exchange now, and have the others do so soon."""

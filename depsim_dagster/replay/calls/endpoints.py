@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from depsim_dagster.errors import ConfigurationError, EndpointError
-from depsim_dagster.replay.calls.exchange import CONNECT, NO_RESPONSE, TIMEOUT, TLS, Reply, exchange
+from depsim_dagster.replay.calls.exchange import (
+    CONNECT,
+    NO_RESPONSE,
+    TIMEOUT,
+    TLS,
+    Reply,
+    bound_response,
+    exchange,
+)
 from depsim_dagster.replay.dialects.apis import APIS, probe_body
 from depsim_dagster.replay.dialects.requests import canonical_json
 from depsim_dagster.replay.dialects.unsupported import unsupported_key
@@ -103,11 +111,12 @@ class Endpoint:
         return f" in {self.api_key_env}" if self.api_key_env else ""
 
 
-def open_client(endpoint: Endpoint) -> AsyncOpenAI:
+def open_client(endpoint: Endpoint, *, for_files: bool = False) -> AsyncOpenAI:
     """An SDK client for this endpoint: `async with open_client(endpoint) as client`.
 
-    It does not retry (the engine does, and counts) and does not follow redirects: conversations go to the
-    host that was configured and to no other. Proxy variables of the environment hold, except for loopback.
+    for_files: responses may be of any length, and have to be streamed. The client does not retry (the engine does, and
+    counts) and does not follow redirects: conversations go to the host that was configured and to no other. Proxy
+    variables of the environment hold, except for loopback.
     """
     import httpx2
     from openai import AsyncOpenAI, DefaultAioHttpClient
@@ -122,6 +131,7 @@ def open_client(endpoint: Endpoint) -> AsyncOpenAI:
         limits=httpx2.Limits(max_connections=slots, max_keepalive_connections=slots, keepalive_expiry=30.0),
         follow_redirects=False,
         trust_env=not endpoint.is_loopback,
+        event_hooks={} if for_files else {"response": [bound_response]},
     )
     return AsyncOpenAI(
         # A word rather than None: for None the SDK would take OPENAI_API_KEY and send it to whoever this is.

@@ -9,11 +9,13 @@ Calls go out from this process, from worker processes (worker_pool.py), or in fi
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from depsim_dagster.progress import Progress
+from depsim_dagster.replay.batch.records import open_calls
 from depsim_dagster.replay.calls.call_intake import CallIntake, CallStatistics, Tally
 from depsim_dagster.replay.calls.endpoint_gate import EndpointGate
 from depsim_dagster.replay.calls.endpoints import Endpoint, open_client
@@ -22,6 +24,8 @@ from depsim_dagster.replay.calls.shared_limits import limits_directory
 from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall
 from depsim_dagster.replay.journal.response_journal import Journal
+
+log = logging.getLogger(__name__)
 
 __all__ = ["CallStatistics", "ModelCall", "complete_calls", "run_calls"]
 
@@ -62,6 +66,11 @@ async def run_calls(
 
         return await run_in_batches(endpoint, calls, journal, progress=progress, spending=spending)
     async with journal.alone():
+        if left := open_calls(journal.directory):
+            log.warning(
+                f"{endpoint.label}: up to {left:,} calls are open in batches of an earlier run and are paid for a second time, "
+                "one by one; with `batch` their answers are fetched"
+            )
         started = time.perf_counter()
         tally = Tally(endpoint, journal, progress)
         intake = CallIntake(calls, journal, tally, spending, claim_sent=endpoint.workers == 1)

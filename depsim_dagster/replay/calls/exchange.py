@@ -9,18 +9,20 @@ time-outs. Retrying is the caller's: it has to count attempts and to stop a run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from depsim_dagster.replay.dialects.responses import failure
 
 if TYPE_CHECKING:
+    import httpx2
     from openai import AsyncOpenAI
 
 TIMEOUT = "timeout"
@@ -29,6 +31,10 @@ DISCONNECTED = "disconnected"
 TLS = "tls"
 # The faults of a server that never answered at all; what an HTTP status says is not among them.
 NO_RESPONSE = frozenset({TIMEOUT, CONNECT, DISCONNECTED, TLS})
+
+TOO_LONG = "response_too_long"
+# More than any completion: a server that sends on and on must not fill the memory, `max_in_flight` times over.
+LONGEST_RESPONSE_BYTES = 2**24
 
 RETRYABLE_STATUS = frozenset({408, 409, 429})
 # A longer Retry-After is a quota of the day: waiting would hold a slot for hours, and a later run asks again.
@@ -59,12 +65,37 @@ class Reply:
     rate_headers: Mapping[str, str] | None = field(default=None, repr=False)
 
 
+class ResponseTooLong(Exception):
+    """A response of this HTTP status had more than LONGEST_RESPONSE_BYTES, decompressed."""
+
+    def __init__(self, http_status: int) -> None:
+        super().__init__(TOO_LONG)
+        self.http_status = http_status
+
+
+async def bound_response(response: httpx2.Response) -> None:
+    """Have a response break off with ResponseTooLong while it is read: a hook of the HTTP client."""
+    read = response.aiter_bytes
+
+    async def bounded() -> AsyncIterator[bytes]:
+        # No circle of references, which would keep the body until the collector comes.
+        del response.aiter_bytes
+        size = 0
+        async with contextlib.aclosing(read()) as parts:
+            async for part in parts:
+                size += len(part)
+                if size > LONGEST_RESPONSE_BYTES:
+                    raise ResponseTooLong(response.status_code)
+                yield part
+
+    response.aiter_bytes = bounded
+
+
 async def exchange(client: AsyncOpenAI, path: str, content: bytes | None, timeout_s: float) -> Reply:
     """POST `content` (JSON) to `path`, or GET it when `content` is None. Never raises for what a server does.
 
     `timeout_s` bounds the whole attempt: the client's own limits are per read, which a slow drip never meets.
     """
-    import aiohttp
     import httpx2
     import openai
 
@@ -76,13 +107,10 @@ async def exchange(client: AsyncOpenAI, path: str, content: bytes | None, timeou
                 response = await client.get(path, cast_to=httpx2.Response)
             else:
                 response = await client.post(path, content=content, cast_to=httpx2.Response)
-    except openai.APIStatusError as error:
-        headers = error.response.headers
-        reply = _rejection(error.status_code, error.body, headers)
-    except (openai.OpenAIError, aiohttp.ClientError, httpx2.HTTPError, OSError) as error:
-        # The SDK lets some of aiohttp's errors through (a response that is not HTTP); a TimeoutError is an
-        # OSError.
-        reply = _no_response(error)
+    except faults() as error:
+        reply = reply_of(error)
+        if isinstance(error, openai.APIStatusError):
+            headers = error.response.headers
     else:
         headers = response.headers
         reply = _decode(response.content)
@@ -114,12 +142,23 @@ def reply_from(http_status: int, payload: Any) -> Reply:
 
 
 def faults() -> tuple[type[Exception], ...]:
-    """The exceptions by which the SDK and its transport say that a request failed; `reply_of` reads them."""
+    """The exceptions by which the SDK and its transport say that a request failed; `reply_of` reads them.
+
+    The SDK lets some of aiohttp's through (a response that is not HTTP), and the UnicodeError of a body that is not in
+    the charset that it claims. A TimeoutError is an OSError.
+    """
     import aiohttp
     import httpx2
     import openai
 
-    return (openai.OpenAIError, aiohttp.ClientError, httpx2.HTTPError, OSError)
+    return (
+        openai.OpenAIError,
+        aiohttp.ClientError,
+        httpx2.HTTPError,
+        ResponseTooLong,
+        UnicodeError,
+        OSError,
+    )
 
 
 def reply_of(error: BaseException) -> Reply:
@@ -190,6 +229,8 @@ def _no_response(error: BaseException) -> Reply:
     import aiohttp
 
     causes = list(_causes(error))
+    if too_long := next((cause for cause in causes if isinstance(cause, ResponseTooLong)), None):
+        return Reply(too_long.http_status, code=TOO_LONG)
     # The SDK's aiohttp transport calls every lost connection a connect time-out: look at the first cause
     # instead.
     if any(isinstance(cause, (aiohttp.ClientSSLError, ssl.SSLError)) for cause in causes):

@@ -25,6 +25,7 @@ FOLDER = "_limits"
 STATE = "state.json"
 NEWS = "pushed_back"  # touched when the server pushed back: looking at it is cheaper than reading the state
 JOIN_POLL_S = 0.02
+LONGEST_STATE = 2**20
 
 logger = logging.getLogger(__name__)
 _warned: set[Path] = set()
@@ -72,7 +73,7 @@ class SharedLimits:
     def exchange(self) -> Iterator[EndpointLimits | None]:
         """The limits as all processes left them, to read and change; None while another is at it.
 
-        Never waits and never fails: what cannot be written stays in this process.
+        Never waits and never fails: what cannot be written is forgotten by the next one.
         """
         with self._locked() as locked:
             if not locked and self.shared:
@@ -156,13 +157,13 @@ class SharedLimits:
         with contextlib.suppress(
             OSError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError
         ):
-            content = (self._directory / STATE).read_bytes()
-            self._limits.load(json.loads(content, parse_constant=float.fromhex))
+            self._limits.load(json.loads(_content(self._directory / STATE), parse_constant=_refused))
 
     def _write(self, strict: bool = False) -> None:
         temporary = self._directory / f"{STATE}.new"
         try:
-            temporary.write_text(json.dumps(self._limits.to_json()))
+            with open(temporary, "w", opener=_plainly) as file:
+                json.dump(self._limits.to_json(), file)
             os.replace(temporary, self._directory / STATE)
         except OSError:
             if strict:
@@ -178,6 +179,20 @@ class SharedLimits:
 
     def _marker(self, key: str) -> Path:
         return self._directory / f"{key}.alive"
+
+
+def _plainly(path: str, flags: int) -> int:
+    """Open a file that is none of those that belong elsewhere (a link) or make one wait (a pipe)."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+
+
+def _content(state: Path) -> bytes:
+    with open(state, "rb", opener=_plainly) as file:
+        return file.read(LONGEST_STATE)
+
+
+def _refused(constant: str) -> float:
+    raise ValueError(f"{constant} is no limit")
 
 
 def _is_free(marker: Path) -> bool:

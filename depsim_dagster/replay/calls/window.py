@@ -20,14 +20,16 @@ from typing import Any
 FIRST_STEP = 1 / 16
 # Of a window, cut at a time. A smaller cut than the least would not show whether less is refused afterwards.
 LEAST_CUT, MOST_CUT = 1 / 8, 1 / 2
-# A trial is so many rounds, and no more than so many requests when a round is less than that.
-TRIAL_ROUNDS, TRIAL_REQUESTS = 4, 32
+# Replies of a round, at least: of fewer, one refusal says too little.
+FEWEST_REPLIES = 8
+# A trial is so many rounds, but one is enough when it has so many replies.
+TRIAL_ROUNDS, TRIAL_REPLIES = 4, 32
 # The background: what the latest trial weighs in it, and its most, beyond which refusals are taken for overload.
 TRIAL_WEIGHT, MOST_BACKGROUND = 0.5, 0.25
 
 
 class Window:
-    """`size` requests at a time, of `most`. A round is as many replies.
+    """`size` requests at a time, of `most`. A round is as many replies, or FEWEST_REPLIES.
 
     epoch: goes up with each cut. A reply counts in the epoch in which its request left, since what left before met
     another window.
@@ -53,9 +55,9 @@ class Window:
             return False
         self.replies += replies
         self.refusals += refusals
-        needed = self.size
+        needed = max(self.size, FEWEST_REPLIES)
         if self.on_trial:
-            needed = max(needed, min(TRIAL_ROUNDS * needed, TRIAL_REQUESTS))
+            needed = max(needed, min(TRIAL_ROUNDS * self.size, TRIAL_REPLIES))
         # When most are refused that is enough: those that were taken may be answered much later.
         if self.replies < needed and self.refusals <= needed / 2:
             return False
@@ -74,7 +76,8 @@ class Window:
         if share >= MOST_CUT or (unexpected and not was_trial):
             self.size = max(1.0, self.size * (1.0 - min(max(share, LEAST_CUT), MOST_CUT)))
             self.epoch += 1
-            self.on_trial, self.rounds_uncut = True, 0
+            self.rounds_uncut = 0
+            self.on_trial = share < MOST_CUT  # after half of it the window may well be too large still
             return True
         if not was_trial:
             self.rounds_uncut += 1
@@ -87,12 +90,10 @@ class Window:
         return {name: value for name, value in vars(self).items() if name != "most"}
 
     def load(self, content: Mapping[str, Any]) -> None:
-        """Take over what `to_json` gave. Raises ArithmeticError, LookupError, TypeError or ValueError for anything
-        else."""
+        """Take over what `to_json` gave, within bounds. Raises ArithmeticError, LookupError, TypeError or ValueError
+        for anything else."""
         size, background = float(content["size"]), float(content["background"])
         whole = {name: int(content[name]) for name in ("epoch", "replies", "refusals", "rounds_uncut")}
-        if not (math.isfinite(size) and math.isfinite(background)):
-            raise ValueError("not a number")
         self.size = min(max(size, 1.0), float(self.most))
         self.background = min(max(background, 0.0), MOST_BACKGROUND)
         self.on_trial = bool(content["on_trial"])

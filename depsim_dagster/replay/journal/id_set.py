@@ -99,12 +99,6 @@ class IdSet:
         self._merge_when_many()
         return True
 
-    def update(self, texts: pa.Array) -> None:
-        """Add every id of a column."""
-        keys = id_keys(texts)
-        self._recent.update(keys[~self.holds_keys(keys)].tolist())
-        self._merge_when_many()
-
     def holds(self, texts: pa.Array | pa.ChunkedArray) -> pa.Array:
         """Which of these ids are in it."""
         return pa.array(self.holds_keys(id_keys(texts)))

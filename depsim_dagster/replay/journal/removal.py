@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,9 +22,16 @@ from depsim_dagster.errors import LakeError
 from depsim_dagster.replay.batch import records as batch_records
 from depsim_dagster.replay.budget.spent import TOKENS, Amounts, amounts_of, keep_removed
 from depsim_dagster.replay.journal.claims import CLAIMS_SCHEMA, FOLDER, read_claims
-from depsim_dagster.replay.journal.id_set import IdSet
+from depsim_dagster.replay.journal.id_set import KEY, IdSet, id_keys
 from depsim_dagster.replay.journal.kept_answers import JOURNAL_SCHEMA
-from depsim_dagster.replay.journal.segments import Keep, read_segment, rewrite, segments_in
+from depsim_dagster.replay.journal.segments import (
+    Keep,
+    read_segment,
+    remove_replaced,
+    replaced,
+    rewrite,
+    segments_in,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,8 @@ def _claimed(root: Path, column: str) -> set[str]:
 def count_answers(journal: Path, doomed: Doomed) -> int:
     """How many rows `remove_answers` would remove."""
     wanted = _wanted(journal, doomed)
-    return sum(_count(segment, wanted) for segment in segments_in(journal))
+    segments = set(segments_in(journal)) - replaced(journal)
+    return sum(_count(segment, wanted) for segment in segments)
 
 
 def remove_answers(journal: Path, doomed: Doomed) -> int:
@@ -97,6 +106,10 @@ def remove_answers(journal: Path, doomed: Doomed) -> int:
     removed = 0
     with _alone(journal):
         _remove_unfinished(journal)
+        try:
+            remove_replaced(journal)
+        except OSError as error:
+            raise _unwritable(journal, error) from None
         wanted = _wanted(journal, doomed)
         for segment in segments_in(journal):
             if gone := _count(segment, wanted):
@@ -110,10 +123,11 @@ def remove_answers(journal: Path, doomed: Doomed) -> int:
 
 def _wanted(journal: Path, doomed: Doomed) -> Callable[[pa.RecordBatch], pa.Array]:
     """A function from rows of a segment to whether each has to go."""
-    claimed, kept = IdSet(), IdSet()
+    keys, kept_keys = [np.array([], KEY)], [np.array([], KEY)]
     for batch in read_claims(journal / FOLDER):
-        claimed.update(batch.column("request_id"))
-        kept.update(batch.filter(pc.invert(doomed.among(batch))).column("request_id"))
+        keys.append(id_keys(batch.column("request_id")))
+        kept_keys.append(keys[-1][pc.invert(doomed.among(batch)).to_numpy(zero_copy_only=False)])
+    claimed, kept = (IdSet.of_keys(np.concatenate(parts)) for parts in (keys, kept_keys))
 
     def wanted(rows: pa.RecordBatch) -> pa.Array:
         answered, before = rows.column("answered_at"), doomed.unclaimed_before

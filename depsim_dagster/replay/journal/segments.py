@@ -1,8 +1,8 @@
 """Segments: the immutable Parquet files that a journal's answers and claims are in, and how many are made one.
 
 A segment is there whole or not at all. A running study writes many small ones, since a flush is one; whoever has the
-journal alone merges them. The merged segment is on disk before its parts go, so a process that dies in between leaves
-rows in two segments, of which readers take one.
+journal alone merges them. A new segment is on disk before those go whose rows it has, and names them: of a process that
+dies in between they are left, and whoever sums rows passes them over (`replaced_by`). Other readers take one row of two.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import itertools
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,7 @@ MERGED_BYTES = 2**28
 # Fewer small segments are left as they are: merging copies every answer once or twice.
 MOST_SMALL = 128
 READERS = ".readers"
+REPLACES = "depsim_replaces"  # key of a segment's own metadata: names of the segments whose rows it took
 
 Keep = Callable[[pa.RecordBatch], pa.Array]
 
@@ -38,9 +40,12 @@ def segments_in(directory: Path) -> list[Path]:
 
 
 def write_segment(
-    directory: Path, rows: pa.Table | Iterable[pa.RecordBatch], schema: pa.Schema | None = None
+    directory: Path,
+    rows: pa.Table | Iterable[pa.RecordBatch],
+    schema: pa.Schema | None = None,
+    replaces: Iterable[str] = (),
 ) -> Path:
-    """Write one segment, whole or not at all. `schema` is needed for batches. Raises OSError."""
+    """Write one segment, whole or not at all, in the place of some others. `schema` is needed for batches. Raises OSError."""
     if isinstance(rows, pa.Table):
         schema, rows = rows.schema, rows.to_batches(max_chunksize=ROWS_AT_A_TIME)
     name = uuid.uuid4().hex
@@ -50,6 +55,8 @@ def write_segment(
             with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
                 for batch in rows:
                     writer.write_batch(batch)
+                if names := list(replaces):
+                    writer.add_key_value_metadata({REPLACES: json.dumps(names)})
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, segment)
@@ -83,6 +90,10 @@ def read_segment(
                         yield place, batch
                         place += len(batch)
                 start += size
+    except FileNotFoundError:
+        raise LakeError(
+            f"response journal: segment {segment} was replaced while it was read: an erasure was at work in this journal. Run again"
+        ) from None
     except (pa.ArrowException, OSError) as error:
         raise LakeError(
             f"response journal: segment {segment} cannot be read ({type(error).__name__}). Restore it from a "
@@ -119,8 +130,29 @@ def rewrite(directory: Path, segments: list[Path], schema: pa.Schema, keep: Keep
 
     batches = coalesced(rows(), schema)
     if (first := next(batches, None)) is not None:
-        write_segment(directory, itertools.chain([first], batches), schema)
+        names = [segment.name for segment in segments]
+        write_segment(directory, itertools.chain([first], batches), schema, names)
     for segment in segments:
+        segment.unlink(missing_ok=True)
+
+
+def replaced_by(footer: pq.FileMetaData) -> list[str]:
+    """Names of the segments whose rows are in the one of this footer."""
+    return json.loads((footer.metadata or {}).get(REPLACES.encode(), b"[]"))
+
+
+def replaced(directory: Path) -> set[Path]:
+    """The segments of a folder that another one has replaced, and whose deletion a killed process has left to others."""
+    segments, names = segments_in(directory), set[str]()
+    for segment in segments:
+        with contextlib.suppress(pa.ArrowException, OSError), pq.ParquetFile(segment) as file:
+            names.update(replaced_by(file.metadata))
+    return {segment for segment in segments if segment.name in names}
+
+
+def remove_replaced(directory: Path) -> None:
+    """For whoever has the folder alone, before it makes a new segment of any that is there. Raises OSError."""
+    for segment in replaced(directory):
         segment.unlink(missing_ok=True)
 
 
@@ -129,9 +161,10 @@ def merge_small(directory: Path, schema: pa.Schema) -> None:
 
     For whoever has the folder alone (`unread`). Raises as `rewrite`.
     """
-    segments = segments_in(directory)
-    if len(segments) < MOST_SMALL:
+    if len(segments_in(directory)) < MOST_SMALL:
         return
+    remove_replaced(directory)
+    segments = segments_in(directory)
     # In the order in which they came about, which is about the order in which their rows are read again.
     segments.sort(key=lambda path: path.stat().st_mtime_ns)
     small = [

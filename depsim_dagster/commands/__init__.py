@@ -1,0 +1,1 @@
+"""The commands of the `depsim` command line, a module for each group."""
