@@ -1,6 +1,6 @@
 """Labelling: turns in, one label per target turn and category out, by whichever grader a category names.
 
-turns (turn_columns.py) → graders (graders.py) → rows (label_rows.py).
+turns (turn_columns.py) → graders (graders/grading.py) → rows (label_rows.py).
 """
 
 from __future__ import annotations

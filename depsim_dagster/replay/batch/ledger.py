@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from depsim_dagster.progress import Progress
 from depsim_dagster.replay.calls.call_intake import Counts
@@ -16,13 +16,18 @@ from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall
 from depsim_dagster.replay.journal.response_journal import Journal
 
+if TYPE_CHECKING:
+    from depsim_dagster.replay.budget.spending import Spending
+
 QUEUE = "waiting for room in the provider's queue"
 
 
 class Ledger(Counts):
     """Lives on one event loop. `spending` and `progress` are those of `engine.complete_calls`."""
 
-    def __init__(self, journal: Journal, progress: Progress | None = None, spending: Any = None) -> None:
+    def __init__(
+        self, journal: Journal, progress: Progress | None = None, spending: Spending | None = None
+    ) -> None:
         super().__init__()
         self._journal, self._progress, self._spending = journal, progress, spending
         self._ended = journal.known_ids()

@@ -15,7 +15,7 @@ import itertools
 import logging
 import time
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from depsim_dagster.errors import BudgetError
@@ -33,6 +33,9 @@ from depsim_dagster.replay.dialects.outcomes import FAILED, Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall
 from depsim_dagster.replay.journal.response_journal import Journal
 
+if TYPE_CHECKING:
+    from depsim_dagster.replay.budget.spending import Spending
+
 log = logging.getLogger(__name__)
 
 TOO_LARGE = "larger_than_file"
@@ -44,7 +47,7 @@ def complete_in_batches(
     journal: Journal,
     *,
     progress: Progress | None = None,
-    spending: Any = None,
+    spending: Spending | None = None,
 ) -> CallStatistics:
     """`run_in_batches` for code without an event loop."""
     return asyncio.run(run_in_batches(endpoint, calls, journal, progress=progress, spending=spending))
@@ -56,7 +59,7 @@ async def run_in_batches(
     journal: Journal,
     *,
     progress: Progress | None = None,
-    spending: Any = None,
+    spending: Spending | None = None,
 ) -> CallStatistics:
     """As `engine.run_calls`, for an endpoint with `batch`: every call without an answer gets one, within hours.
 

@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from depsim_dagster.errors import BudgetError, EndpointError
 from depsim_dagster.replay.calls.endpoints import Endpoint, unreachable
@@ -18,6 +18,9 @@ from depsim_dagster.replay.calls.in_flight import DEADLINE, PendingCall
 from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall
 from depsim_dagster.replay.journal.response_journal import Journal
+
+if TYPE_CHECKING:
+    from depsim_dagster.replay.budget.spending import Spending
 
 # When none of so many first calls got any response, there is no server and the rest would fail alike.
 UNREACHABLE_AFTER = 50
@@ -116,7 +119,7 @@ class CallIntake:
         calls: Iterable[ModelCall],
         journal: Journal,
         tally: Tally,
-        spending: Any,
+        spending: Spending | None,
         claim_sent: bool = True,
     ) -> None:
         self.exhausted = False

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from depsim_dagster.progress import Progress
 from depsim_dagster.replay.batch.records import open_calls
@@ -25,6 +25,9 @@ from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall
 from depsim_dagster.replay.journal.response_journal import Journal
 
+if TYPE_CHECKING:
+    from depsim_dagster.replay.budget.spending import Spending
+
 log = logging.getLogger(__name__)
 
 __all__ = ["CallStatistics", "ModelCall", "complete_calls", "run_calls"]
@@ -36,7 +39,7 @@ def complete_calls(
     journal: Journal,
     *,
     progress: Progress | None = None,
-    spending: Any = None,
+    spending: Spending | None = None,
 ) -> CallStatistics:
     """`run_calls` for code without an event loop. In a notebook, await `run_calls`."""
     return asyncio.run(run_calls(endpoint, calls, journal, progress=progress, spending=spending))
@@ -48,7 +51,7 @@ async def run_calls(
     journal: Journal,
     *,
     progress: Progress | None = None,
-    spending: Any = None,
+    spending: Spending | None = None,
 ) -> CallStatistics:
     """Make every call whose id the journal does not hold, one request each (also where the endpoint has `batch`); all
     answers are on disk on return.
