@@ -9,10 +9,10 @@ from typing import Any
 
 from depsim_dagster.config_sections import BatchConfig
 from depsim_dagster.replay.batch import provider as batch_provider
-from depsim_dagster.replay.batch.mode import complete_in_batches
 from depsim_dagster.replay.calls import in_flight
 from depsim_dagster.replay.calls.call_intake import CallStatistics
 from depsim_dagster.replay.calls.endpoints import Endpoint
+from depsim_dagster.replay.calls.engine import complete_calls
 from depsim_dagster.replay.dialects.requests import CHAT_PATH, ModelCall, chat_request, request_id
 from depsim_dagster.replay.journal.claims import Subject
 from depsim_dagster.replay.journal.response_journal import Journal
@@ -44,7 +44,7 @@ def run(
     endpoint = Endpoint(
         "local", base_url, batch=settings, request_timeout_s=10.0, total_timeout_s=1.0, max_attempts=attempts
     )
-    return complete_in_batches(endpoint, batch_calls(texts), Journal(directory), spending=spending)
+    return complete_calls(endpoint, batch_calls(texts), Journal(directory), spending=spending)
 
 
 def start(*arguments: Any, **batch: Any) -> BaseProcess:

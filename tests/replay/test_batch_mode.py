@@ -15,7 +15,7 @@ from depsim_dagster.config_sections import BatchConfig, BudgetConfig, PriceConfi
 from depsim_dagster.errors import BudgetError, EndpointError
 from depsim_dagster.replay.batch import provider as batch_provider
 from depsim_dagster.replay.batch import rounds as batch_rounds
-from depsim_dagster.replay.batch.mode import TOO_LARGE, complete_in_batches
+from depsim_dagster.replay.batch.mode import TOO_LARGE
 from depsim_dagster.replay.batch.records import FOLDER
 from depsim_dagster.replay.budget.spending import Prices, Spending
 from depsim_dagster.replay.budget.spent import JournalName
@@ -75,7 +75,7 @@ def test_the_rows_are_those_of_online_mode(server, endpoint, serve, in_batches, 
     batches, other = serve(), Journal(tmp_path / "online")
     calls = [call(f"[{plan}] {i}") for i, plan in enumerate(PLANS)]
     online = complete_calls(endpoint(max_attempts=3), calls, other)
-    statistics = complete_in_batches(in_batches(batches, max_attempts=3), calls, journal)
+    statistics = complete_calls(in_batches(batches, max_attempts=3), calls, journal)
 
     def comparable(kept):
         untimed = [{k: v for k, v in row.items() if k not in ("latency_ms", "answered_at")} for row in kept]
@@ -100,7 +100,7 @@ def test_files_keep_to_both_limits(serve, in_batches, journal, call):
     server = serve()
     calls = [call(f"{i} {'é' * (300 if i % 7 else 5_000)}") for i in range(40)] + [call("x" * 60_000)]
     settings = in_batches(server, {"requests_per_file": 6, "megabytes_per_file": 0.05, "files_in_flight": 2})
-    statistics = complete_in_batches(settings, calls, journal)
+    statistics = complete_calls(settings, calls, journal)
     contents = [[json.loads(line) for line in content.splitlines()] for content in server.uploads]
     assert max(map(len, server.uploads)) <= 50_000 and max(map(len, contents)) == 6
     lines = [line for content in contents for line in content]
@@ -129,29 +129,29 @@ def test_no_more_files_are_open_than_allowed(serve, in_batches, journal, call):
 
     server.runner.create = counted
     settings = in_batches(server, {"requests_per_file": 4, "files_in_flight": 3})
-    complete_in_batches(settings, [call(str(i)) for i in range(24)], journal)
+    complete_calls(settings, [call(str(i)) for i in range(24)], journal)
     assert len(unfinished) == 6 and max(unfinished) <= 3
 
 
 def test_a_second_run_sends_only_what_has_no_answer(serve, in_batches, journal, call):
     server = serve()
     plans = ["a", "b", "[500]", "[badargs]", "a"]
-    first = complete_in_batches(in_batches(server, max_attempts=1), map(call, plans), journal)
+    first = complete_calls(in_batches(server, max_attempts=1), map(call, plans), journal)
     assert first.by_status == {"failed": 1, "malformed": 1, "ok": 2}
     assert (first.requested, first.reused, first.sent) == (5, 1, 4)
     before = server.hits.copy()
-    second = complete_in_batches(in_batches(server, max_attempts=1), map(call, [*plans, "new"]), journal)
+    second = complete_calls(in_batches(server, max_attempts=1), map(call, [*plans, "new"]), journal)
     assert set(server.hits - before) == {"[500]", "new"}
     assert (second.requested, second.reused, second.sent) == (6, 4, 2)
     asked = len(server.seen)
-    third = complete_in_batches(in_batches(server), map(call, ["a", "b"]), journal)
+    third = complete_calls(in_batches(server), map(call, ["a", "b"]), journal)
     assert third.reused == 2 and len(server.seen) == asked
 
 
 @pytest.mark.parametrize("fate", ["expired:0.5", "cancelled:0.4", "expired:0", "cancelled:1"])
 def test_what_a_batch_answered_is_taken_and_the_rest_is_sent_again(serve, in_batches, journal, call, fate):
     server = serve(fate)
-    statistics = complete_in_batches(in_batches(server), [call(str(i)) for i in range(20)], journal)
+    statistics = complete_calls(in_batches(server), [call(str(i)) for i in range(20)], journal)
     done = round(20 * float(fate.partition(":")[2]))
     assert statistics.by_status == {"ok": 20} and statistics.retries == 20 - done
     assert sorted(row["attempts"] for row in rows(journal)) == [1] * done + [2] * (20 - done)
@@ -160,7 +160,7 @@ def test_what_a_batch_answered_is_taken_and_the_rest_is_sent_again(serve, in_bat
 
 def test_lines_that_keep_failing_use_their_attempts_up(serve, in_batches, journal, call):
     server = serve("expired:0.5", "expired:0.5")
-    statistics = complete_in_batches(
+    statistics = complete_calls(
         in_batches(server, max_attempts=2), [call("ok"), call("[500]"), call("late"), call("later")], journal
     )
     found = sorted(
@@ -173,7 +173,7 @@ def test_lines_that_keep_failing_use_their_attempts_up(serve, in_batches, journa
 def test_a_full_queue_is_waited_for_and_files_get_smaller(serve, in_batches, journal, call):
     server = serve("token_limit", queue_lines=8)
     settings = in_batches(server, {"requests_per_file": 16, "files_in_flight": 3})
-    statistics = complete_in_batches(settings, [call(str(i)) for i in range(32)], journal)
+    statistics = complete_calls(settings, [call(str(i)) for i in range(32)], journal)
     assert statistics.by_status == {"ok": 32} and statistics.retries == 0
     assert set(server.run_lines.values()) == {1} and {row["attempts"] for row in rows(journal)} == {1}
     assert server.file_contents() == []
@@ -184,9 +184,9 @@ def test_a_file_that_is_refused_as_a_whole_ends_the_run(serve, in_batches, journ
     with pytest.raises(
         EndpointError, match=r"refuses a file of 2 calls: invalid_request\. Nothing of it was run"
     ):
-        complete_in_batches(in_batches(server), [call(PRIVATE), call("b")], journal)
+        complete_calls(in_batches(server), [call(PRIVATE), call("b")], journal)
     assert rows(journal) == [] and server.file_contents() == [] and open_records(journal) == []
-    assert complete_in_batches(in_batches(server), [call(PRIVATE), call("b")], journal).sent == 2
+    assert complete_calls(in_batches(server), [call(PRIVATE), call("b")], journal).sent == 2
 
 
 def test_the_lines_of_a_refused_file_are_named_and_its_words_are_not(serve, in_batches, journal, call):
@@ -206,7 +206,7 @@ def test_the_lines_of_a_refused_file_are_named_and_its_words_are_not(serve, in_b
     server.runner.create = lambda body: {**create(body), "id": "batch_x"}
     server.runner.get = lambda number: {"id": number, **state}
     with pytest.raises(EndpointError) as caught:
-        complete_in_batches(in_batches(server), [call(PRIVATE)], journal)
+        complete_calls(in_batches(server), [call(PRIVATE)], journal)
     assert "invalid_json_line (line 3, 4, 5, 6, 7 and 3 more); mismatched_model." in str(caught.value)
     assert PRIVATE not in str(caught.value)
 
@@ -217,7 +217,7 @@ def test_what_would_fail_every_line_ends_the_run(serve, in_batches, journal, cal
     body = {**call(f"[{plan}] {PRIVATE}").body, "temperature": 0.5}
     bad = type(call("x"))("f" * 64, body)
     with pytest.raises(EndpointError) as caught:
-        complete_in_batches(in_batches(server), [call("fine"), bad], journal)
+        complete_calls(in_batches(server), [call("fine"), bad], journal)
     expected = {
         "404model": "does not know",
         "quota": "quota",
@@ -234,18 +234,16 @@ def test_a_refused_key_is_told_as_online(serve, in_batches, journal, call, caplo
     server.key = KEY
     settings = in_batches(server, api_key="sk-wrong", api_key_env="MY_KEY")
     with pytest.raises(EndpointError, match=r"refuses the key \(HTTP 401\); set MY_KEY"):
-        complete_in_batches(settings, [call(PRIVATE)], journal)
+        complete_calls(settings, [call(PRIVATE)], journal)
     assert server.uploads == []
     caplog.set_level(logging.DEBUG)
-    complete_in_batches(
-        in_batches(server, api_key=KEY), [call(PRIVATE), call(f"[500 ok] {PRIVATE}")], journal
-    )
+    complete_calls(in_batches(server, api_key=KEY), [call(PRIVATE), call(f"[500 ok] {PRIVATE}")], journal)
     assert KEY not in caplog.text and PRIVATE not in caplog.text
 
 
 def test_a_server_without_batches_is_named(server, in_batches, journal, call):
     with pytest.raises(EndpointError, match="has no Files and Batches.*remove `batch`"):
-        complete_in_batches(in_batches(server), [call(PRIVATE)], journal)
+        complete_calls(in_batches(server), [call(PRIVATE)], journal)
 
 
 @pytest.mark.parametrize("step", [UPLOAD, CREATE])
@@ -253,7 +251,7 @@ def test_a_server_without_batches_is_named(server, in_batches, journal, call):
 def test_a_lost_answer_makes_nothing_twice(serve, in_batches, journal, call, step, fault):
     server = serve()
     server.plans[step] = [fault]
-    statistics = complete_in_batches(in_batches(server), [call(str(i)) for i in range(5)], journal)
+    statistics = complete_calls(in_batches(server), [call(str(i)) for i in range(5)], journal)
     assert statistics.by_status == {"ok": 5} and (statistics.sent, statistics.retries) == (5, 0)
     assert len(server.uploads) == len(server.created) == 1 and set(server.run_lines.values()) == {1}
     assert server.file_contents() == []
@@ -263,7 +261,7 @@ def test_a_lost_answer_makes_nothing_twice(serve, in_batches, journal, call, ste
 def test_polling_and_reading_outlive_a_fault(serve, in_batches, journal, call, fault):
     server = serve()
     server.plans = {RETRIEVE: [fault], CONTENT: [fault], DELETE: [fault]}
-    statistics = complete_in_batches(in_batches(server), [call(str(i)) for i in range(9)], journal)
+    statistics = complete_calls(in_batches(server), [call(str(i)) for i in range(9)], journal)
     assert statistics.by_status == {"ok": 9} and len(rows(journal)) == 9 and server.file_contents() == []
 
 
@@ -286,7 +284,7 @@ def test_lines_that_are_not_what_was_asked_for_are_counted(serve, in_batches, jo
         return b"\n".join([*odd, broken.encode(), *lines, lines[1]])  # and no newline at the end
 
     server.spoil = spoil
-    statistics = complete_in_batches(in_batches(server), [call(str(i)) for i in range(4)], journal)
+    statistics = complete_calls(in_batches(server), [call(str(i)) for i in range(4)], journal)
     assert statistics.by_status == {"ok": 4} and len(rows(journal)) == 4
     assert "malformed lines 5, unknown lines 1, duplicate lines 1" in caplog.text
 
@@ -294,9 +292,7 @@ def test_lines_that_are_not_what_was_asked_for_are_counted(serve, in_batches, jo
 def test_a_call_without_a_line_is_sent_again(serve, in_batches, journal, call):
     server = serve()
     server.spoil = lambda content: content.split(b"\n", 1)[1]
-    statistics = complete_in_batches(
-        in_batches(server, max_attempts=3), [call(str(i)) for i in range(4)], journal
-    )
+    statistics = complete_calls(in_batches(server, max_attempts=3), [call(str(i)) for i in range(4)], journal)
     assert statistics.by_status == {"failed": 1, "ok": 3} and statistics.retries == 2
     assert [row["error_code"] for row in rows(journal) if row["status"] == "failed"] == ["no_result"]
 
@@ -304,37 +300,37 @@ def test_a_call_without_a_line_is_sent_again(serve, in_batches, journal, call):
 def test_results_that_have_gone_are_asked_for_again(serve, in_batches, journal, call):
     server = serve()
     server.plans[CONTENT] = ["404"]
-    statistics = complete_in_batches(in_batches(server), [call(str(i)) for i in range(4)], journal)
+    statistics = complete_calls(in_batches(server), [call(str(i)) for i in range(4)], journal)
     assert statistics.by_status == {"ok": 4} and statistics.retries == 4
 
 
 def test_a_batch_that_has_gone_is_made_again(serve, in_batches, journal, call):
     server = serve()
     server.plans[RETRIEVE] = ["404"]
-    statistics = complete_in_batches(in_batches(server), [call(str(i)) for i in range(4)], journal)
+    statistics = complete_calls(in_batches(server), [call(str(i)) for i in range(4)], journal)
     assert statistics.by_status == {"ok": 4} and statistics.retries == 4
 
 
 def test_files_stay_where_the_study_says_so(serve, in_batches, journal, call):
     server = serve()
-    complete_in_batches(in_batches(server, {"delete_files": False}), [call("a"), call("[400]")], journal)
+    complete_calls(in_batches(server, {"delete_files": False}), [call("a"), call("[400]")], journal)
     assert len(server.file_contents()) == 3 and DELETE not in server.seen and open_records(journal) == []
 
 
 def test_files_that_cannot_be_deleted_are_deleted_by_a_later_run(serve, in_batches, journal, call, caplog):
     server = serve()
     server.plans[DELETE] = ["400", "400"]
-    assert complete_in_batches(in_batches(server), [call("a")], journal).by_status == {"ok": 1}
+    assert complete_calls(in_batches(server), [call("a")], journal).by_status == {"ok": 1}
     assert "files not deleted 2" in caplog.text
     assert len(server.file_contents()) == 2 and len(open_records(journal)) == 1
-    assert complete_in_batches(in_batches(server), [call("a")], journal).reused == 1
+    assert complete_calls(in_batches(server), [call("a")], journal).reused == 1
     assert server.file_contents() == [] and open_records(journal) == []
 
 
 def test_the_records_hold_no_words(serve, in_batches, journal, call):
     server = serve()
     server.plans[DELETE] = ["400"] * 5
-    complete_in_batches(in_batches(server), [call(PRIVATE)], journal)
+    complete_calls(in_batches(server), [call(PRIVATE)], journal)
     assert PRIVATE not in "".join(path.read_text() for path in open_records(journal)) and open_records(
         journal
     )
@@ -349,7 +345,7 @@ def test_progress_counts_what_is_on_disk(serve, in_batches, journal, call):
         on_disk.append(len(Journal(journal.directory).known_ids()))
 
     settings = in_batches(server, {"requests_per_file": 10})
-    complete_in_batches(settings, [call(str(i)) for i in range(30)], journal, progress=progress)
+    complete_calls(settings, [call(str(i)) for i in range(30)], journal, progress=progress)
     assert [durable for durable, _ in seen] == on_disk and seen[-1] == (30, 30) and len(seen) >= 4
 
 
@@ -358,7 +354,7 @@ def test_progress_says_what_a_run_waits_for(serve, in_batches, journal, call):
     seen = []
     settings = in_batches(server, {"requests_per_file": 4, "files_in_flight": 1})
     calls = [call(str(i)) for i in range(8)]
-    complete_in_batches(settings, calls, journal, progress=lambda *told: seen.append(told))
+    complete_calls(settings, calls, journal, progress=lambda *told: seen.append(told))
     waits_for = [told[2] for told in seen]
     assert (
         waits_for.count("1 open batch (1 validating): 0 of 4 calls done") > 1
@@ -387,7 +383,7 @@ def test_a_budget_ends_the_run_when_what_was_sent_is_answered(serve, in_batches,
     server = serve()
     calls, purse = [call(str(i)) for i in range(9)], Purse(5)
     with pytest.raises(BudgetError, match="used up"):
-        complete_in_batches(in_batches(server, {"requests_per_file": 3}), calls, journal, spending=purse)
+        complete_calls(in_batches(server, {"requests_per_file": 3}), calls, journal, spending=purse)
     assert len(rows(journal)) == 5 and server.file_contents() == []
     assert sorted(purse.settled) == sorted((c.request_id, "ok") for c in calls[:5])
 
@@ -402,23 +398,23 @@ def test_a_budget_holds_over_runs_and_halves_prices(serve, in_batches, tmp_path,
     calls, settings = [call(str(i)) for i in range(9)], in_batches(server, {"requests_per_file": 2})
     for limits in ({"calls": 3}, {"money": 0.25}):  # five at half of 0.1 each
         with pytest.raises(BudgetError, match="3 of 3 calls|0.25 of 0.25 USD"):
-            complete_in_batches(settings, calls, into, spending=spending(tmp_path, **limits))
+            complete_calls(settings, calls, into, spending=spending(tmp_path, **limits))
     assert server.run_lines.total() == len(rows(into)) == 5 and open_records(into) == []
-    complete_in_batches(settings, calls, into, spending=spending(tmp_path, calls=9))
+    complete_calls(settings, calls, into, spending=spending(tmp_path, calls=9))
     assert server.run_lines.total() == len(rows(into)) == 9
 
 
 def test_a_call_waits_for_the_files_whose_estimates_fill_the_budget(serve, in_batches, tmp_path, call):
     server, into = serve(), Journal(journal_directory(tmp_path, "local", "m"))
     purse = spending(tmp_path, tokens=2_100)  # two answers of unknown length at a time
-    assert complete_in_batches(in_batches(server), map(call, "abcdef"), into, spending=purse).sent == 6
+    assert complete_calls(in_batches(server), map(call, "abcdef"), into, spending=purse).sent == 6
     assert [len(content.splitlines()) for content in server.uploads] == [2, 2, 2]
 
 
 def test_the_lists_are_read_for_what_is_looked_for_only(serve, in_batches, journal, call):
     """A run that finds nothing open asks for no list: an account may have thousands of files."""
     server = serve()
-    complete_in_batches(in_batches(server), [call("a")], journal)
+    complete_calls(in_batches(server), [call("a")], journal)
     assert LIST_FILES not in server.seen and LIST_BATCHES not in server.seen
 
 
@@ -434,14 +430,14 @@ def test_a_batch_that_is_refused_at_once_ends_the_run(serve, in_batches, journal
     server = serve()
     server.plans[CREATE] = ["code", code]
     with pytest.raises(EndpointError, match=message):
-        complete_in_batches(in_batches(server), [call(PRIVATE)], journal)
+        complete_calls(in_batches(server), [call(PRIVATE)], journal)
     assert server.file_contents() == [] and open_records(journal) == [] and rows(journal) == []
 
 
 def test_a_queue_that_is_full_from_the_start_is_waited_for(serve, in_batches, journal, call):
     server = serve()
     server.plans[CREATE] = ["code", "token_limit_exceeded", "code", "token_limit_exceeded"]
-    assert complete_in_batches(in_batches(server), [call("a")], journal).by_status == {"ok": 1}
+    assert complete_calls(in_batches(server), [call("a")], journal).by_status == {"ok": 1}
     assert len(server.created) == 1 and server.file_contents() == []
 
 
@@ -449,7 +445,7 @@ def test_a_queue_that_is_full_for_too_long_ends_the_run(serve, in_batches, journ
     monkeypatch.setattr(batch_rounds, "LONGEST_QUEUE_WAIT_S", 0.05)
     server = serve(*["token_limit"] * 50)
     with pytest.raises(EndpointError, match="queue of batches was full"):
-        complete_in_batches(in_batches(server), [call("a"), call("b")], journal)
+        complete_calls(in_batches(server), [call("a"), call("b")], journal)
     assert server.file_contents() == [] and open_records(journal) == []
 
 
@@ -457,10 +453,10 @@ def test_no_server_and_a_redirect_end_the_run(serve, in_batches, journal, call):
     server = serve()
     server.plans[UPLOAD] = ["307"]
     with pytest.raises(EndpointError, match="redirects.*set base_url to the final address"):
-        complete_in_batches(in_batches(server), [call(PRIVATE)], journal)
+        complete_calls(in_batches(server), [call(PRIVATE)], journal)
     server.close()
     with pytest.raises(EndpointError, match="no server accepts connections") as caught:
-        complete_in_batches(in_batches(server, max_attempts=2), [call(PRIVATE)], journal)
+        complete_calls(in_batches(server, max_attempts=2), [call(PRIVATE)], journal)
     assert PRIVATE not in str(caught.value)
 
 
@@ -473,8 +469,8 @@ def test_an_error_of_the_caller_leaves_the_open_batch_to_the_next_run(serve, in_
 
     settings = in_batches(server, {"requests_per_file": 3})
     with pytest.raises(ZeroDivisionError):
-        complete_in_batches(settings, calls(), journal)
-    statistics = complete_in_batches(settings, [call(str(i)) for i in range(5)], journal)
+        complete_calls(settings, calls(), journal)
+    statistics = complete_calls(settings, [call(str(i)) for i in range(5)], journal)
     assert (statistics.requested, statistics.reused, statistics.sent) == (5, 3, 2)
     assert statistics.by_status == {"ok": 5} and set(server.run_lines.values()) == {1}
 

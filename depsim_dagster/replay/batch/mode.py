@@ -41,18 +41,6 @@ log = logging.getLogger(__name__)
 TOO_LARGE = "larger_than_file"
 
 
-def complete_in_batches(
-    endpoint: Endpoint,
-    calls: Iterable[ModelCall],
-    journal: Journal,
-    *,
-    progress: Progress | None = None,
-    spending: Spending | None = None,
-) -> CallStatistics:
-    """`run_in_batches` for code without an event loop."""
-    return asyncio.run(run_in_batches(endpoint, calls, journal, progress=progress, spending=spending))
-
-
 async def run_in_batches(
     endpoint: Endpoint,
     calls: Iterable[ModelCall],
