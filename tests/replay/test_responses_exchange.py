@@ -6,10 +6,11 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from json_handler import JsonHandler
 from openai.types.decision_create_params import DecisionCreateParams
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from sdk_shapes import misfit
@@ -42,7 +43,7 @@ PLANS = {
 }
 
 
-class Planned(BaseHTTPRequestHandler):
+class Planned(JsonHandler):
     """Answers by the plan that the user's text names; lists no models."""
 
     asked: list[tuple[str, dict[str, Any]]]
@@ -58,16 +59,6 @@ class Planned(BaseHTTPRequestHandler):
         plan = PLANS.get(text, [ANSWER])
         self.seen[text] += 1
         self._say(200, plan[min(self.seen[text], len(plan)) - 1])
-
-    def _say(self, status: int, value: Any) -> None:
-        raw = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture

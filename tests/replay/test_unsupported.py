@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from json_handler import JsonHandler
 
 from depsim_dagster.errors import EndpointError
 from depsim_dagster.replay.calls.endpoints import Endpoint, check_endpoint
@@ -68,7 +69,7 @@ def test_a_server_that_names_no_key_means_the_only_one():
     assert "`max_completion_tokens`" in unsupported_key(400, "unsupported_parameter", None, probe)
 
 
-class Picky(BaseHTTPRequestHandler):
+class Picky(JsonHandler):
     """Refuses one key, as published, and lists no models."""
 
     refused: str
@@ -86,16 +87,6 @@ class Picky(BaseHTTPRequestHandler):
             error["code"] = "unsupported_parameter"
             return self._say(400, {"error": error})
         return self._say(200, {"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]})
-
-    def _say(self, status: int, value: Any) -> None:
-        raw = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture
