@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from depsim_dagster.errors import GradingError
-from depsim_dagster.estimation.baselines import score_baselines
+from depsim_dagster.estimation.calibration.baselines import score_baselines
 from depsim_dagster.grading.labelling import one_stack
 from depsim_dagster.grading.schema import GRADED_LABELS
 from depsim_dagster.registry.forecast_rows import COUNTED, labels_on, pooled_rates

@@ -13,10 +13,10 @@ import pyarrow.compute
 
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.errors import GateError, GradingError, LakeError, RegistryError
+from depsim_dagster.estimation.calibration.scoring import score_forecast
+from depsim_dagster.estimation.calibration.summary import calibration_summary
 from depsim_dagster.estimation.counts import PER
 from depsim_dagster.estimation.rates import READ_COLUMNS, estimate_rates
-from depsim_dagster.estimation.scoring import score_forecast
-from depsim_dagster.estimation.summary import calibration_summary
 from depsim_dagster.grading.labelling import one_stack
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, LakeTable, Manifest

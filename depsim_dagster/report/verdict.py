@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from depsim_dagster.errors import LakeError
-from depsim_dagster.estimation.comparison import jeffreys_rate
+from depsim_dagster.estimation.comparison.ratio import jeffreys_rate
 from depsim_dagster.estimation.counts import counts_as_read
 from depsim_dagster.report.plain_rows import Row, records
 from depsim_dagster.report.report_content import ReportContent

@@ -7,7 +7,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from depsim_dagster.estimation.agreement import agreement, cohen_kappa, paired_accuracy, validate
+from depsim_dagster.estimation.grader_error.agreement import agreement, cohen_kappa, paired_accuracy, validate
 from depsim_dagster.estimation.inputs import EstimationError
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from depsim_dagster.estimation.baselines import BASELINE_COLUMNS, score_baselines
+from depsim_dagster.estimation.calibration.baselines import BASELINE_COLUMNS, score_baselines
+from depsim_dagster.estimation.calibration.scoring import log_score
 from depsim_dagster.estimation.inputs import EstimationError
-from depsim_dagster.estimation.scoring import log_score
 
 NAN = float("nan")
 

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from depsim_dagster.estimation.common_forecast import common_rate
-from depsim_dagster.estimation.comparison import ratio_interval, rise_probability
-from depsim_dagster.estimation.forecast import estimate_tau, prediction_interval, predictive_cdf
+from depsim_dagster.estimation.comparison.ratio import ratio_interval, rise_probability
+from depsim_dagster.estimation.forecast.common import common_rate
+from depsim_dagster.estimation.forecast.predictive import prediction_interval, predictive_cdf
+from depsim_dagster.estimation.forecast.tau import estimate_tau
 from depsim_dagster.estimation.inputs import EstimationError
 from depsim_dagster.estimation.intervals import COMMON_FROM_RATE, korn_graubard_limits
 from depsim_dagster.estimation.rates import estimate_rates

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from depsim_dagster.estimation.comparison import (
+from depsim_dagster.estimation.comparison.ratio import (
     direction,
     fisher_p_value,
     jeffreys_rate,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from depsim_dagster.estimation.coverage import detectable_rate
+from depsim_dagster.estimation.calibration.detectable_rate import detectable_rate
 from depsim_dagster.estimation.inputs import EstimationError
 
 

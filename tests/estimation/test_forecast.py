@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from depsim_dagster.estimation.forecast import (
+from depsim_dagster.estimation.forecast.predictive import (
     DEFAULT_TAU,
-    estimate_tau,
     log_predictive,
     prediction_interval,
     predictive_cdf,
 )
+from depsim_dagster.estimation.forecast.tau import estimate_tau
 from depsim_dagster.estimation.inputs import EstimationError
 
 N = 100_000

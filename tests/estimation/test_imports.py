@@ -3,25 +3,23 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
-MODULES = [
-    "intervals",
-    "rates",
-    "comparison",
-    "forecast",
-    "common_forecast",
-    "scoring",
-    "summary",
-    "coverage",
-    "inputs",
-    "noise_floor",
-]
+import depsim_dagster.estimation
+
+PACKAGE = Path(depsim_dagster.estimation.__file__).parent
+# Every module but those that tie the estimators to the lake.
+MODULES = sorted(
+    ".".join(path.with_suffix("").relative_to(PACKAGE.parent).parts)
+    for path in PACKAGE.rglob("*.py")
+    if path.name not in ("__init__.py", "assets.py", "schema.py")
+)
 PROGRAM = """
 import importlib, json, sys
 import depsim_dagster.estimation
 package = sorted(sys.modules)
 for name in {modules}:
-    importlib.import_module("depsim_dagster.estimation." + name)
+    importlib.import_module("depsim_dagster." + name)
 print(json.dumps([package, sorted(sys.modules)]))
 """
 

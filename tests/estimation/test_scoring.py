@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from depsim_dagster.estimation.comparison import jeffreys_rate, rise_probability, sme
-from depsim_dagster.estimation.forecast import prediction_interval
-from depsim_dagster.estimation.inputs import EstimationError
-from depsim_dagster.estimation.noise_floor import median_sme_noise_floor, sme_noise_floor
-from depsim_dagster.estimation.scoring import (
+from depsim_dagster.estimation.calibration.noise_floor import median_sme_noise_floor, sme_noise_floor
+from depsim_dagster.estimation.calibration.scoring import (
     CALIBRATION_COLUMNS,
     comparable,
     log_score,
     score_forecast,
 )
+from depsim_dagster.estimation.comparison.ratio import jeffreys_rate, rise_probability, sme
+from depsim_dagster.estimation.forecast.predictive import prediction_interval
+from depsim_dagster.estimation.inputs import EstimationError
 
 
 def rate_columns(k, n):

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from depsim_dagster.estimation.comparison import jeffreys_rate, sme
+from depsim_dagster.estimation.calibration.noise_floor import median_sme_noise_floor, sme_noise_floor
+from depsim_dagster.estimation.calibration.summary import READ_COLUMNS, SUMMARY_COLUMNS, calibration_summary
+from depsim_dagster.estimation.comparison.ratio import jeffreys_rate, sme
 from depsim_dagster.estimation.inputs import EstimationError
-from depsim_dagster.estimation.noise_floor import median_sme_noise_floor, sme_noise_floor
-from depsim_dagster.estimation.summary import READ_COLUMNS, SUMMARY_COLUMNS, calibration_summary
 
 
 def row(category, k1, k2, group="g", model="v2", n=1000, **changes):

@@ -12,7 +12,7 @@ from labelled_store import KEY, WEEK, filled, open_study
 from small_study import SHARED_DATA
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from depsim_dagster.estimation.agreement import agreement, cohen_kappa, validate
+from depsim_dagster.estimation.grader_error.agreement import agreement, cohen_kappa, validate
 from depsim_dagster.grading.review.human_labels import import_labels
 from depsim_dagster.grading.review.validation import validation_rows
 from depsim_dagster.grading.schema import PRODUCTION_LABELS

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from depsim_dagster.estimation.summary import calibration_summary
+from depsim_dagster.estimation.calibration.summary import calibration_summary
 from depsim_dagster.registry.schema import CALIBRATION_SUMMARY
 
 # candidate, category, group, forecast k, observed k (n is 1000), moved, and three directions: forecast,

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from depsim_dagster.estimation.scoring import score_forecast
-from depsim_dagster.estimation.summary import calibration_summary
+from depsim_dagster.estimation.calibration.scoring import score_forecast
+from depsim_dagster.estimation.calibration.summary import calibration_summary
 from depsim_dagster.marts.dbt_build import build_marts
 
 from .literal_lake import forecast_row

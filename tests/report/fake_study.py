@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from depsim_dagster.estimation.summary import calibration_summary
+from depsim_dagster.estimation.calibration.summary import calibration_summary
 from depsim_dagster.report.report_content import DataQuality, ReportContent
 
 DISALLOWED = (

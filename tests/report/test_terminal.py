@@ -11,7 +11,7 @@ import pytest
 from fake_study import CATEGORIES, content
 from rich.console import Console
 
-from depsim_dagster.estimation.summary import calibration_summary
+from depsim_dagster.estimation.calibration.summary import calibration_summary
 from depsim_dagster.report.study_report import render_report
 from depsim_dagster.report.terminal import study_table
 

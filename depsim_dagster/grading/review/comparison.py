@@ -16,7 +16,7 @@ import pandas as pd
 
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.errors import ConfigurationError, GradingError, text_free
-from depsim_dagster.estimation.agreement import paired_accuracy, validate
+from depsim_dagster.estimation.grader_error.agreement import paired_accuracy, validate
 from depsim_dagster.grading.evidence import TargetTurn
 from depsim_dagster.grading.labelling import label_turns
 from depsim_dagster.grading.review.items import ITEM

@@ -18,7 +18,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from depsim_dagster.estimation.agreement import Kappa, Share, Validation, agreement, cohen_kappa, validate
+from depsim_dagster.estimation.grader_error.agreement import (
+    Kappa,
+    Share,
+    Validation,
+    agreement,
+    cohen_kappa,
+    validate,
+)
 from depsim_dagster.grading.review.items import ITEM, label_batches, reading_hashes
 from depsim_dagster.grading.review.schema import GRADER_VALIDATION, HUMAN_LABELS
 from depsim_dagster.study import Study

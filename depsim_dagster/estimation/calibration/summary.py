@@ -11,9 +11,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from depsim_dagster.estimation.calibration.noise_floor import NOISE_DRAWS, median_sme_noise_floor
 from depsim_dagster.estimation.counts import as_floats, counts_as_read
 from depsim_dagster.estimation.inputs import require_columns
-from depsim_dagster.estimation.noise_floor import NOISE_DRAWS, median_sme_noise_floor
 
 ALL = "all"
 STUDY_KEYS = ["kind", "stack_hash", "sandbox"]  # never pooled over

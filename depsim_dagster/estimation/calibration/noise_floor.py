@@ -8,7 +8,7 @@ comparable categories).
 import numpy as np
 from numpy.typing import ArrayLike
 
-from depsim_dagster.estimation.comparison import jeffreys_rate, sme
+from depsim_dagster.estimation.comparison.ratio import jeffreys_rate, sme
 from depsim_dagster.estimation.inputs import as_counts
 
 NOISE_DRAWS = 4_000

@@ -10,10 +10,10 @@ interval, no noise floor. "Predict no change", the other baseline, is in `scorin
 import numpy as np
 import pandas as pd
 
-from depsim_dagster.estimation.comparison import direction, jeffreys_rate, sme
+from depsim_dagster.estimation.calibration.scoring import log_score
+from depsim_dagster.estimation.comparison.ratio import direction, jeffreys_rate, sme
 from depsim_dagster.estimation.counts import as_floats, counts_as_read, weighted_counts
 from depsim_dagster.estimation.inputs import EstimationError, require_columns
-from depsim_dagster.estimation.scoring import log_score
 
 RATE_COLUMNS = (
     "prefix_source", "category", "k", "n", "rate_per_100k", "design_effect",

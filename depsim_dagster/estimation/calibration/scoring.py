@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from depsim_dagster.estimation.comparison import (
+from depsim_dagster.estimation.calibration.detectable_rate import detectable_rate
+from depsim_dagster.estimation.calibration.noise_floor import NOISE_DRAWS, sme_noise_floor
+from depsim_dagster.estimation.comparison.ratio import (
     MOVED_FACTOR,
     direction,
     jeffreys_rate,
@@ -20,10 +22,8 @@ from depsim_dagster.estimation.comparison import (
     sme,
 )
 from depsim_dagster.estimation.counts import PER, as_floats, counts_as_read, weighted_counts
-from depsim_dagster.estimation.coverage import detectable_rate
-from depsim_dagster.estimation.forecast import prediction_interval
+from depsim_dagster.estimation.forecast.predictive import prediction_interval
 from depsim_dagster.estimation.inputs import EstimationError, as_counts, require_columns
-from depsim_dagster.estimation.noise_floor import NOISE_DRAWS, sme_noise_floor
 
 COMPARABLE_EVENTS = 10
 

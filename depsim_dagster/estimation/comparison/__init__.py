@@ -1,0 +1,1 @@
+"""Did a rate change? Two models on different prefixes or on the same, and many categories at once."""
