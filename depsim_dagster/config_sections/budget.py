@@ -1,4 +1,4 @@
-"""Sections of the study file on what calls cost and may cost, and on estimation."""
+"""Sections of the study file on what calls cost and may cost."""
 
 from __future__ import annotations
 
@@ -28,8 +28,3 @@ class BudgetConfig(Section):
     @property
     def limited(self) -> bool:
         return any(limit is not None for limit in (self.calls, self.tokens, self.money))
-
-
-class EstimationConfig(Section):
-    level: float = Field(0.95, gt=0.5, lt=1)
-    tau: float = Field(0.5, ge=0, le=3, description="log-scale forecast error before any scorecard exists")
