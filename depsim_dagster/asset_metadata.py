@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from depsim_dagster.estimation.counts import below_text
 from depsim_dagster.lake import LakeTable, Manifest
 
 
@@ -52,12 +53,12 @@ def markdown(
 
 
 def rates_markdown(rates: pd.DataFrame) -> dg.MetadataValue:
-    """Rates per 100k with their intervals; a category without an event is shown as below its upper limit."""
+    """Rates per 100k with their intervals; one under the floor of its turns is shown as below its upper limit."""
 
     def shown(row: Any) -> str:
         if row.n == 0:
             return "no data"
-        return f"below {row.upper_per_100k:,.0f}" if row.below_floor else f"{row.rate_per_100k:,.0f}"
+        return below_text(row.upper_per_100k) if row.below_floor else f"{row.rate_per_100k:,.0f}"
 
     return markdown(
         [

@@ -5,14 +5,21 @@
     replay      regenerated_completions                   week × model    the final turn again, by another model
     grading     graded_labels                             week × model    one label per completion and category
     estimation  rate_estimates                            week × model    rates per 100k with intervals
+    estimation  model_comparison                          candidate       X→Y against Y→Y on the same prefixes
+    estimation  traffic_shift                             candidate       weights to the mix of traffic that is forecast
     registry    registered_forecasts                      candidate       sealed before the outcome is graded
     grading     production_labels                         week            the same stack on what was really answered
     estimation  observed_rates                            week
     registry    post_release_calibration                  candidate       forecast against observation
     registry    baseline_calibration                      candidate       what other prefix sources would have forecast
+    registry    error_decomposition                       candidate       environment, prefix, grader and sampling error
+    registry    variant_calibration                       candidate       its variants: weeks discounted, traffic reweighted
     registry    calibration_summary                                       their error beside its noise floor
+    registry    registered_tests                                          the hypotheses H1, H2 and H3
     marts       taxonomy_coverage, directional_accuracy, rate_calibration, baseline_comparison (dbt)
     grading     grader_validation                                         graders beside people, where people labelled
+    estimation  corrected_rates                                           what their labels make of the rates
+    estimation  stratum_rates                                             rates by language, length, turn, tools, topic
     report      warehouse, study_report
 
 The study comes from the file named in DEPSIM_STUDY, or study.yaml in the working folder, or demo/study.yaml.
@@ -31,6 +38,9 @@ from depsim_dagster.config import (
     study_file_from_environment,
 )
 from depsim_dagster.estimation.assets import estimation_assets
+from depsim_dagster.estimation.comparison.assets import comparison_assets
+from depsim_dagster.estimation.grader_error.assets import grader_error_assets
+from depsim_dagster.estimation.shift.assets import shift_assets
 from depsim_dagster.grading.assets import grading_assets
 from depsim_dagster.grading.review.assets import validation_assets
 from depsim_dagster.jobs import forget_revoked_job, partition_jobs, purge_job, study_job
@@ -64,9 +74,12 @@ def build_definitions(config: StudyConfig, study_file: Path) -> dg.Definitions:
             *replay_assets(partitions),
             *grading_assets(partitions),
             *estimation_assets(partitions),
+            *comparison_assets(partitions),
+            *shift_assets(partitions),
             *registry_assets(partitions),
             marts_assets,
             *validation_assets(),
+            *grader_error_assets(),
             *report_assets(),
         ],
         jobs=[*jobs, study_job(lambda: build_definitions(config, study_file)), purge, forget_revoked],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -29,6 +30,30 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         fsync(temporary)
         os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def create_once(path: Path, content: bytes) -> None:
+    """Write beside and link into place: the file is there whole or not at all, and never replaces another.
+
+    Raises:
+        FileExistsError: it is there already.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(content)
+        fsync(temporary)
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP):
+                raise
+            # A file system without hard links; the caller's lock keeps other writers out.
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            os.replace(temporary, path)
+        fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

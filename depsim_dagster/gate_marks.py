@@ -73,7 +73,7 @@ class GateStandard:
         Raises:
             ConfigurationError: there is no key.
         """
-        return replace(mark, signature=_signature(self._keys()[0], mark, table, partition))
+        return replace(mark, signature=_signature(self.signing_keys()[0], mark, table, partition))
 
     def objection(
         self, suite: str, marks: Iterable[GateMark], content: str, table: str, partition: Mapping[str, str]
@@ -85,7 +85,7 @@ class GateStandard:
         Raises:
             ConfigurationError: there is no key.
         """
-        keys, current = self._keys(), self.suite_versions.get(suite, "unknown")
+        keys, current = self.signing_keys(), self.suite_versions.get(suite, "unknown")
         found = [mark for mark in marks if mark.suite == suite]
         if not found:
             return f"it has no mark of the `{suite}` gate"
@@ -117,11 +117,13 @@ class GateStandard:
             )
         return None
 
-    def _keys(self) -> tuple[bytes, ...]:
+    def signing_keys(self) -> tuple[bytes, ...]:
+        """The key that is signed with, then older ones that still count. Raises ConfigurationError: there is none."""
         keys = self.keys() if self.keys is not None else ()
         if not keys:
             raise ConfigurationError(
-                "a gated table cannot be read or written without the study's key; open the lake through its study"
+                "a gated table or the registry cannot be read or written without the study's key; open the lake through its "
+                "study"
             )
         return keys
 

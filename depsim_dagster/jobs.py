@@ -16,9 +16,14 @@ AssetJob = Any  # what dg.define_asset_job returns has no public name
 JOB_ASSETS = {
     "traffic": ["sampled_traffic", "sampling_funnel", "deidentified_prefixes"],
     "simulation": ["regenerated_completions", "graded_labels", "rate_estimates"],
-    "forecast": ["registered_forecasts"],
+    "forecast": ["model_comparison", "traffic_shift", "registered_forecasts"],
     "observation": ["production_labels", "observed_rates"],
-    "calibration": ["post_release_calibration", "baseline_calibration"],
+    "calibration": [
+        "post_release_calibration",
+        "baseline_calibration",
+        "variant_calibration",
+        "error_decomposition",
+    ],
 }
 JOB_DESCRIPTIONS = {
     "traffic": "Sample a week of consented traffic and publish its de-identified prefixes through the gates.",
@@ -26,18 +31,20 @@ JOB_DESCRIPTIONS = {
     "forecast": "Seal a candidate's forecast before its outcome is graded.",
     "observation": "Grade a week's production responses by the same stack.",
     "calibration": "Score a candidate's sealed forecast, and the baselines, against the observed rates.",
-    "outcome": "Summarise the scores and build the marts and the warehouse file.",
-    "report": "Compare graders with people, and write the study report on what is published so far.",
+    "outcome": "Summarise the scores, test the registered hypotheses, and build the marts and the warehouse file.",
+    "report": "Compare graders with people, correct the rates by their labels, and write the study report on what is published so far.",
 }
 
 
 def partition_jobs() -> list[AssetJob]:
     """The jobs along the lineage."""
     marts = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups("marts")
-    outcome = dg.AssetSelection.assets("calibration_summary", "warehouse") | marts
+    outcome = dg.AssetSelection.assets("calibration_summary", "registered_tests", "warehouse") | marts
     selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {
         "outcome": outcome,
-        "report": dg.AssetSelection.assets("grader_validation", "study_report"),
+        "report": dg.AssetSelection.assets(
+            "grader_validation", "corrected_rates", "stratum_rates", "study_report"
+        ),
     }
     return [
         dg.define_asset_job(

@@ -114,6 +114,14 @@ class Lake:
         """Where answers of models are kept durably: a text table of the lake, in the replay engine's own layout."""
         return self._journal
 
+    def signing_keys(self) -> tuple[bytes, ...]:
+        """The study's key, then older ones that still count.
+
+        Raises:
+            ConfigurationError: there is no key.
+        """
+        return self._standard.signing_keys()
+
     # ------------------------------------------------------------------------------------------------------- writing
     def quarantine(
         self, table: LakeTable, partition: Partition, batches: pa.Table | Iterable[pa.RecordBatch | pa.Table]

@@ -1,10 +1,14 @@
 """A whole study as a sequence of Dagster runs in the order of the method, each visible in the UI.
 
-The order is what makes a retrospective study honest: traffic, simulation, sealed forecasts, and only then the outcome.
-Every step can be repeated: model answers come from the journal, and a partition is replaced by an equal one. What a
-final forecast was made from is kept as it is: a call that failed then and succeeds now, or a consent withdrawn since,
-would make another forecast, which the graded outcome forbids. Of a week whose text retention has deleted, everything is
-kept that was counted in it.
+The order is what makes a retrospective study honest: no outcome is graded before its forecast is sealed. Releases come one
+after the other, as they did: what is free to be graded is observed, earlier candidates are scored, and then the next
+forecast is sealed, which learns its error from these scores. A backfill of the asset graph over all partitions seals every
+forecast first, finds no score, and predicts with the study file's `tau` alone, which is as honest and knows less.
+
+Every step can be repeated: model answers come from the journal, and a partition is replaced by an equal one. What a final
+forecast was made from is kept as it is: a call that failed then and succeeds now, or a consent withdrawn since, would make
+another forecast, which the graded outcome forbids. Of a week whose text retention has deleted, everything is kept that was
+counted in it.
 """
 
 from __future__ import annotations
@@ -106,26 +110,58 @@ def study_steps(
         for week in weeks
         for model in (candidate, str(config.deployment(candidate).predecessor))
     )
+    if config.windows.own_traffic:
+        simulated |= dict.fromkeys((week, model) for model in before for week in after[model])
     forecasts = {
         model: Step("forecast", (("model", model),), any_week=before[model])
         for model in chosen
         if before[model]
     }
-    calibrations = [
-        Step("calibration", (("model", model),), any_week=after[model], after=(forecast.label,))
+    calibrations = {
+        model: Step("calibration", (("model", model),), any_week=after[model], after=(forecast.label,))
         for model, forecast in forecasts.items()
         if after[model]
-    ]
-    scored = [Step("outcome", after=tuple(step.label for step in calibrations))] if calibrations else []
+    }
+    scored = (
+        [Step("outcome", after=tuple(step.label for step in calibrations.values()))] if calibrations else []
+    )
     return [
         *(Step("traffic", (("week", week),), (week,)) for week in sorted(observed)),
         *(Step("simulation", (("week", week), ("model", model)), (week,)) for week, model in simulated),
-        *forecasts.values(),
-        *(Step("observation", (("week", week),), (week,)) for week in sorted(observed)),
-        *calibrations,
+        *_by_release(config, forecasts, calibrations, sorted(observed)),
         *scored,
         Step("report", after=tuple(step.label for step in forecasts.values())),
     ]
+
+
+def _by_release(
+    config: StudyConfig, forecasts: dict[str, Step], calibrations: dict[str, Step], observed: list[str]
+) -> list[Step]:
+    """Forecasts in the order of the releases, each after the observations and scores that are possible before it.
+
+    A week is free to be graded once every candidate that is live in it is sealed or will never be; a candidate can be scored
+    once all weeks are graded that its score needs.
+    """
+    waiting, unscored = dict.fromkeys(observed), dict(calibrations)
+    sealed: set[str] = set()
+    steps: list[Step] = []
+
+    def look() -> None:
+        for week in list(waiting):
+            live = config.live_deployments(dt.date.fromisoformat(week))
+            if live.isdisjoint(forecasts.keys() - sealed):
+                del waiting[week]
+                steps.append(Step("observation", (("week", week),), (week,)))
+        for model in list(unscored):
+            if model in sealed and waiting.keys().isdisjoint(map(str, _outcome_weeks(config, model))):
+                steps.append(unscored.pop(model))
+
+    for model, forecast in forecasts.items():
+        look()
+        steps.append(forecast)
+        sealed.add(model)
+    look()
+    return steps
 
 
 def _with_prerequisites(config: StudyConfig, candidates: Collection[str]) -> list[str]:
@@ -243,7 +279,11 @@ def _is_kept(study: Study, step: Step, final: Collection[str]) -> bool:
         if partition["model"] in (candidate.model, candidate.predecessor)
         and partition["week"] in map(str, study.config.forecast_weeks(candidate.model))
     }
-    return made <= set(final) and all(_is_intact(study.lake, table, partition) for table in SIMULATED)
+    return (
+        bool(made)
+        and made <= set(final)
+        and all(_is_intact(study.lake, table, partition) for table in SIMULATED)
+    )
 
 
 def _is_purged(study: Study, step: Step) -> bool:

@@ -172,7 +172,8 @@ def test_a_merge_key_may_be_overridden(load):
             "grading.graders.judge.colour",
             "categories_per_call, endpoint, function, kind, label, max_tokens, members, model",
         ),
-        ("estimation.colour", "level, tau"),
+        ("estimation.colour", "call_probability, correction, discount, level, scorecards, shift, tau"),
+        ("estimation.shift.colour", "by, minimum, target, topic, trim"),
     ],
 )
 def test_an_unknown_key_at_any_depth_is_told_what_is_accepted(problems, path, accepted):

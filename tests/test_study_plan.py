@@ -190,6 +190,19 @@ def graded(small_world, directory, graders: dict, **changes: object) -> dict[str
                 "grade production": 90,
             },
         ),
+        (
+            {
+                # Of intervals twice as wide no screen needs more than a quarter of the calls.
+                "sandbox": GRADER | {"screen": {"grader": "cheap", "widening": 1.0}},
+                "cheap": GRADER | {"model": "sandbox-grader-2"},
+            },
+            {
+                "screen simulated": 240,
+                "grade simulated": 60,
+                "screen production": 360,
+                "grade production": 90,
+            },
+        ),
         ({"sandbox": {"kind": "regex", "pattern": "x"}}, {}),
     ],
 )

@@ -18,8 +18,31 @@ def steps(*candidates: str) -> dict[str, list[str]]:
 
 
 def test_jobs_come_in_the_order_of_the_method():
-    jobs = ["traffic", "simulation", "forecast", "observation", "calibration", "outcome", "report"]
+    # The weeks of the first deployment, which nobody forecast, are free before any forecast is sealed.
+    jobs = ["traffic", "simulation", "observation", "forecast", "calibration", "outcome", "report"]
     assert list(steps()) == jobs
+
+
+def test_a_forecast_comes_after_the_scores_of_the_releases_before_it():
+    labels = [step.label for step in study_steps(load_study(DEMO_TEMPLATE))]
+    sealed = [labels.index(f"forecast [sandbox-v{number}]") for number in (2, 3, 4)]
+    scored = [labels.index(f"calibration [sandbox-v{number}]") for number in (2, 3, 4)]
+    assert sealed[0] < scored[0] < sealed[1] < scored[1] < sealed[2] < scored[2]
+
+
+def test_no_outcome_is_graded_before_its_forecast():
+    config = load_study(DEMO_TEMPLATE)
+    labels = [step.label for step in study_steps(config)]
+    graded = [step for step in study_steps(config) if step.job == "observation"]
+    for step in graded:
+        for model in config.live_deployments(dt.date.fromisoformat(dict(step.partition)["week"])):
+            if config.deployment(model).predecessor is not None:
+                assert labels.index(f"forecast [{model}]") < labels.index(step.label)
+    # A score needs its own window and its predecessor's production before the release.
+    for number in (2, 3, 4):
+        model = f"sandbox-v{number}"
+        for week in (*config.forecast_weeks(model), *config.observation_weeks(model)):
+            assert labels.index(f"observation [{week}]") < labels.index(f"calibration [{model}]")
 
 
 def test_whole_study_covers_every_window_once():

@@ -8,6 +8,7 @@ from depsim_dagster.config_sections import (
     BudgetConfig,
     DeidentificationConfig,
     EndpointConfig,
+    EstimationConfig,
     GraderConfig,
     GradingConfig,
     LimitsConfig,
@@ -16,7 +17,9 @@ from depsim_dagster.config_sections import (
     ReplayConfig,
     SamplingConfig,
     ScreenConfig,
+    ShiftConfig,
     TrafficConfig,
+    WindowsConfig,
 )
 from depsim_dagster.privacy.gates.overrides import check_overrides
 from depsim_dagster.templates import TEMPLATES
@@ -84,6 +87,7 @@ def test_every_key_of_these_sections_is_named():
     for section in (
         *(TrafficConfig, SamplingConfig, DeidentificationConfig, PrivacyConfig, EndpointConfig, BatchConfig),
         *(LimitsConfig, ReplayConfig, GradingConfig, GraderConfig, ScreenConfig, BudgetConfig, PriceConfig),
+        *(EstimationConfig, ShiftConfig, WindowsConfig),
     ):
         for key in section.model_fields:
             assert re.search(rf"\b{key}:", text) or key in ("recorded", "reason", "world"), (

@@ -1,7 +1,7 @@
--- Counts nest (correct within called within categories) and the share follows from them.
+-- Counts nest (correct within called, called and abstained within categories) and the share follows from them.
 select *
 from {{ ref('directional_accuracy') }}
 where correct > called
-    or called > categories
+    or called + abstained > categories
     or (called > 0 and accuracy is distinct from correct / called)
     or (called = 0 and accuracy is not null)

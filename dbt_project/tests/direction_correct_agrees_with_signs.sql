@@ -1,8 +1,5 @@
--- direction_correct comes from Python; it must say what the two directions say.
+-- direction_correct and called_correct come from Python; they must say what the two directions say.
 select candidate, category
 from {{ ref('int_scored_categories') }}
-where direction_correct is distinct from (
-    case when forecast_direction <> 0 and observed_direction <> 0
-        then forecast_direction = observed_direction
-    end
-)
+where direction_correct is distinct from {{ directions_agree('forecast_direction', 'observed_direction') }}
+    or called_correct is distinct from {{ directions_agree('called_direction', 'observed_direction') }}

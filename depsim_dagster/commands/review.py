@@ -31,6 +31,11 @@ def review() -> None:
     show_default=True,
     help="Of these, up to so many that the grader flags; all of them where there are fewer.",
 )
+@click.option(
+    "--width",
+    type=click.FloatRange(1, min_open=True),
+    help="Draw what `depsim review plan` of this width says, in place of these numbers.",
+)
 @click.option("--week", "weeks", multiple=True, help="Only this week (its Monday). Can be repeated.")
 @click.option("--model", "models", multiple=True, help="Only turns of this model. Can be repeated.")
 @click.option("--category", "categories", multiple=True, help="Only this category. Can be repeated.")
@@ -39,6 +44,7 @@ def review_export(
     file: Path,
     per_category: int,
     flagged_share: float,
+    width: float | None,
     weeks: tuple[str, ...],
     models: tuple[str, ...],
     categories: tuple[str, ...],
@@ -55,9 +61,12 @@ def review_export(
     category many more turns.
     """
     from depsim_dagster.grading.review.export import Draw, export_sample
+    from depsim_dagster.grading.review.plan import review_plan
 
+    study = open_study(study_file)
+    planned = None if width is None else review_plan(study, width, categories).sizes
     exported = export_sample(
-        open_study(study_file), file, Draw(per_category, flagged_share, weeks, models, categories)
+        study, file, Draw(per_category, flagged_share, weeks, models, categories, planned)
     )
     click.echo(
         f"{printable(str(file))}: {exported.items:,} turn(s) in {exported.categories} categories, in random order within each."
@@ -74,6 +83,44 @@ def review_export(
         "retention reaches it. Delete it when it is imported.",
         err=True,
     )
+
+
+@review.command("plan", short_help="How many turns to label for corrected rates of a wanted precision.")
+@click.option(
+    "--width",
+    type=click.FloatRange(1, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Wanted interval of a corrected rate: its upper over its lower limit.",
+)
+@click.option("--category", "categories", multiple=True, help="Only this category. Can be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@STUDY_OPTION
+def review_plan_command(
+    width: float, categories: tuple[str, ...], as_json: bool, study_file: Path | None
+) -> None:
+    """Say for each rate which turns people should label, so that its interval is as narrow as wanted once it is corrected
+    for grader error: flagged turns, which show the grader's precision, and either known positives (challenging prompts),
+    which show its sensitivity, or turns that it does not flag, drawn by score, which show it without an assumption.
+
+    What people have labelled already is reckoned with. The width is that at the counts that are expected.
+    """
+    import json
+
+    from depsim_dagster.grading.review.plan import review_plan
+    from depsim_dagster.report.review_plan_table import plan_notes, plan_records, plan_table
+
+    opened = open_study(study_file)
+    plan = review_plan(opened, width, categories)
+    if as_json:
+        click.echo(json.dumps(plan_records(plan), allow_nan=False, indent=1))
+        return
+    if not plan.rates:
+        click.echo("no rate of a candidate's windows has labels yet: run the study first")
+        return
+    open_console().print(plan_table(plan))
+    for line in plan_notes(plan, opened.config.file, categories):
+        click.echo(printable(line))
 
 
 @review.command("import", short_help="Take labels that people gave into the store.")

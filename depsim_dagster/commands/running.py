@@ -51,6 +51,7 @@ def run_with_progress(console: Console, study_file: Path, candidates: tuple[str,
     """Run the steps of a study, print its table, and say what was skipped and where the report is."""
     from dagster import DagsterExecutionInterruptedError
 
+    from depsim_dagster.estimation.comparison.schema import MODEL_COMPARISON
     from depsim_dagster.grading.graders.code_graders import check_code_graders
     from depsim_dagster.registry.schema import (
         CALIBRATION_SUMMARY,
@@ -75,11 +76,11 @@ def run_with_progress(console: Console, study_file: Path, candidates: tuple[str,
             err=True,
         )
         raise click.exceptions.Exit(INTERRUPTED) from None
-    calibration, summary, forecasts = (
+    calibration, summary, forecasts, comparison = (
         published_rows(study, table)
-        for table in (POST_RELEASE_CALIBRATION, CALIBRATION_SUMMARY, REGISTERED_FORECASTS)
+        for table in (POST_RELEASE_CALIBRATION, CALIBRATION_SUMMARY, REGISTERED_FORECASTS, MODEL_COMPARISON)
     )
-    console.print(study_table(calibration, summary, console.width, forecasts))
+    console.print(study_table(calibration, summary, console.width, forecasts, comparison))
     by_reason: dict[str, list[str]] = {}
     for label, reason in outcome.skipped.items():
         by_reason.setdefault(reason, []).append(label)

@@ -1,7 +1,7 @@
 """Sections of the study file: what each key accepts. How the sections refer to each other is checked in config_references.py."""
 
 from depsim_dagster.config_sections.budget import BudgetConfig, PriceConfig
-from depsim_dagster.config_sections.estimation import EstimationConfig
+from depsim_dagster.config_sections.estimation import EstimationConfig, ShiftConfig
 from depsim_dagster.config_sections.grading import GraderConfig, GradingConfig, ScreenConfig
 from depsim_dagster.config_sections.models import (
     BatchConfig,
@@ -88,6 +88,7 @@ __all__ = [
     "SamplingConfig",
     "ScreenConfig",
     "Section",
+    "ShiftConfig",
     "StrataConfig",
     "Text",
     "Texts",

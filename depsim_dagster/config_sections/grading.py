@@ -20,12 +20,25 @@ class ScreenConfig(Section):
 
     grader: Name = Field(description="the cheap grader, one of `graders`")
     share: float = Field(0.25, gt=0, le=1, description="of the turns that the full grader reads, on average")
+    widening: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="in place of `share`: the least share with intervals wider by this part than of reading every turn, if the "
+        "screen's scores are probabilities",
+    )
     floor: float = Field(
         0.2,
         gt=0,
         le=1,
         description="lowest probability of a turn, as a part of `share`: what the screen misses",
     )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> ScreenConfig:
+        if self.widening is not None and "share" in self.model_fields_set:
+            raise ValueError("give `share` or `widening`: the one follows from the other")
+        return self
 
 
 class GraderConfig(Section):

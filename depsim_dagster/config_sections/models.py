@@ -37,6 +37,10 @@ class DeploymentConfig(Section):
 class WindowsConfig(Section):
     forecast_weeks: int = Field(2, ge=1, description="full weeks before a release whose traffic is replayed")
     observation_weeks: int = Field(2, ge=1, description="full weeks after a release that are observed")
+    own_traffic: bool = Field(
+        False,
+        description="also simulate every candidate on its own observation weeks (X→X): what of the error the prefixes make",
+    )
 
 
 class LimitsConfig(Section):

@@ -5,16 +5,17 @@ import pyarrow as pa
 
 from depsim_dagster.asset_metadata import partition_metadata, rates_markdown, table_metadata
 from depsim_dagster.estimation.rates import READ_COLUMNS, estimate_rates
-from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES, RATES
+from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES, RATES, STRATUM_RATES
 from depsim_dagster.grading.labelling import one_stack
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import LakeTable, partition_label
 from depsim_dagster.partitions import StudyPartitions, week_and_model
+from depsim_dagster.registry.stratum_rows import stratum_rows
 from depsim_dagster.study import Study
 
 
 def estimation_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
-    """rate_estimates and observed_rates."""
+    """rate_estimates, observed_rates and stratum_rates."""
 
     def rates_asset(
         table: LakeTable, labels: LakeTable, partitions_def: dg.PartitionsDefinition, partition_of
@@ -34,6 +35,27 @@ def estimation_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
 
         return rates
 
+    @dg.asset(
+        name=STRATUM_RATES.name,
+        deps=[GRADED_LABELS.name, PRODUCTION_LABELS.name],
+        group_name="estimation",
+        description=STRATUM_RATES.description,
+        kinds={"python", "parquet"},
+        metadata=table_metadata(STRATUM_RATES),
+        required_resource_keys={"study"},
+    )
+    def stratum_rates(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        study = context.resources.study.study
+        rows = stratum_rows(study)
+        manifest = study.lake.write(STRATUM_RATES, {}, rows)
+        strata = rows.select(["dimension", "value", "clusters"]).to_pandas()
+        users = strata.groupby(["dimension", "value"])["clusters"].max()
+        small = int((users < study.config.privacy.k_anonymity).sum())
+        return dg.MaterializeResult(
+            metadata=partition_metadata(manifest, study.config.sandbox)
+            | {"strata": len(users), "strata_of_few_users": small}
+        )
+
     return [
         rates_asset(RATE_ESTIMATES, GRADED_LABELS, partitions.week_by_model, week_and_model),
         rates_asset(
@@ -42,6 +64,7 @@ def estimation_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
             partitions.weeks,
             lambda context: {"week": context.partition_key},
         ),
+        stratum_rates,
     ]
 
 

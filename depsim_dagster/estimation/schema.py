@@ -65,9 +65,20 @@ RATES = pa.schema(
             nullable=True,
             unit=PER_100K,
         ),
+        field(
+            "resolvable_per_100k",
+            pa.float64(),
+            "the smallest rate that these turns resolve: the upper limit that they would give with no event",
+            nullable=True,
+            unit=PER_100K,
+        ),
         field("level", pa.float64(), "confidence level of the interval"),
         field("method", pa.string(), "how the interval was made"),
-        field("below_floor", pa.bool_(), "no event was seen: read the rate as below the upper limit"),
+        field(
+            "below_floor",
+            pa.bool_(),
+            "no event was seen, or the rate is below what these turns resolve: read it as below the upper limit",
+        ),
         field("stack_hash", pa.string(), "measurement stack of the labels"),
         field("sandbox", pa.bool_(), "a synthetic world answered or graded"),
     ]
@@ -78,4 +89,23 @@ RATE_ESTIMATES = LakeTable(
 )
 OBSERVED_RATES = LakeTable(
     "observed_rates", "Observed production rate of every category, per week and deployment.", RATES, ("week",)
+)
+STRATUM_RATES = LakeTable(
+    "stratum_rates",
+    "Rate of every category among the turns of one language, length, position, tools or topic, per candidate and window.",
+    pa.schema(
+        [
+            field("model", pa.string(), "the candidate, who wrote the target turns"),
+            field("traffic", pa.string(), "the deployment from whose traffic the prefixes are"),
+            RATES.field("source"),
+            field("dimension", pa.string(), "covariate: language, length, turn_position, tools or topic"),
+            field("value", pa.string(), "value of the covariate; unknown where the log has none"),
+            *(
+                column
+                for column in RATES
+                if column.name not in ("week", "model", "deployment", "prefix_source", "source")
+            ),
+        ]
+    ),
+    (),
 )

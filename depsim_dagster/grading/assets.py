@@ -14,7 +14,7 @@ from depsim_dagster.partitions import StudyPartitions, week_and_model
 from depsim_dagster.privacy.gates.gate import require_consent
 from depsim_dagster.progress import call_progress
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
-from depsim_dagster.registry.seal import require_sealed
+from depsim_dagster.registry.seal import open_outcome
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
@@ -55,7 +55,7 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         graded = answering_deployments(study.lake, week)
         for candidate in study.config.candidates:
             if candidate.model in graded:
-                require_sealed(
+                open_outcome(  # before the first answer is graded: what is graded can be seen
                     study.lake, candidate.model, week, map(str, study.config.forecast_weeks(candidate.model))
                 )
         labelling = label_turns(

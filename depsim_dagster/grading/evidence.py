@@ -75,6 +75,9 @@ class TargetTurn:
     user_id: str
     language: str | None
     inclusion_probability: float
+    prefix_characters: int
+    turn_index: int
+    tools_offered: bool
     prefix: str
     messages: list[dict[str, Any]]
     attributes: str | None

@@ -23,11 +23,13 @@ from depsim_dagster.study import Study
 @dataclass
 class Labelling:
     """Label rows of one partition as a stream; once its first batch was taken, what the calls cost (`grader/attempt` →
-    statistics) and under which names the graders' models answered (grader → names)."""
+    statistics), under which names the graders' models answered (grader → names), and how many turns have a topic that is
+    no plain value."""
 
     rows: Iterator[pa.RecordBatch]
     statistics: dict[str, CallStatistics] = field(default_factory=dict)
     served: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    unusable_topics: int = 0
 
 
 def label_turns(study: Study, turns: Turns, progress: Progress | None = None) -> Labelling:
@@ -45,7 +47,9 @@ def _labels(
     study: Study, turns: Turns, labelling: Labelling, progress: Progress | None
 ) -> Iterator[pa.RecordBatch]:
     categories = study.taxonomy.categories
-    columns = TurnColumns(turns, categories)
+    shift = study.config.estimation.shift
+    columns = TurnColumns(turns, categories, shift.topic if shift else None)
+    labelling.unusable_topics = columns.unusable_topics
     grading = Grading(study, columns, progress, labelling.statistics, labelling.served)
     places: dict[str, list[int]] = defaultdict(list)
     for place, category in enumerate(categories):

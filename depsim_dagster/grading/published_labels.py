@@ -74,6 +74,7 @@ def published_labels(
             "labels": markdown(counts),
             "calls": markdown(calls),
             "stack_hash": study.stack_hash,
+            "unusable_topics": labelling.unusable_topics,
             **{name: int(counts[name].sum()) for name in COUNTS},
             **{name if "tokens" in name else f"calls_{name}": int(calls[name].sum()) for name in CALL_COUNTS},
             "seconds": round(sum(made.seconds for made in labelling.statistics.values()), 1),

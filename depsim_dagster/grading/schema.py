@@ -48,6 +48,15 @@ LABELS = pa.schema(
         field("user_id", pa.string(), "cluster: keyed HMAC of the account"),
         field("language", pa.string(), "ISO 639-1 code", nullable=True),
         field("inclusion_probability", pa.float64(), "of the prefix in its week's sample"),
+        field("prefix_characters", pa.int32(), "length of the prefix's text", unit="characters"),
+        field("turn_index", pa.int32(), "position of the user turn among the conversation's, from 0"),
+        field("tools_offered", pa.bool_(), "the log offers the model tools on this prefix"),
+        field(
+            "topic",
+            pa.string(),
+            "short plain value of the log's attribute `estimation.shift.topic`; null where it has none",
+            nullable=True,
+        ),
         field("sandbox", pa.bool_(), "a synthetic world answered or graded"),
     ]
 )

@@ -18,27 +18,36 @@ import pyarrow as pa
 from depsim_dagster.errors import GradingError
 from depsim_dagster.grading.evidence import TargetTurn
 from depsim_dagster.grading.taxonomy import Category
+from depsim_dagster.grading.topics import Topics
 
 Turns = Callable[[], Iterable[list[TargetTurn]]]
 
 NOT_APPLICABLE, MISSING_COMPLETION, ASKED = range(3)
 # Columns with few different values: kept as numbers.
 _REPEATED = ("week", "model", "deployment", "prefix_source", "source", "language")
+_CODED = (*_REPEATED, "topic")
 _OWN = {
     "turn_id": pa.string(),
     "completion_index": pa.int32(),
     "user_id": pa.string(),
     "inclusion_probability": pa.float64(),
+    "prefix_characters": pa.int32(),
+    "turn_index": pa.int32(),
+    "tools_offered": pa.bool_(),
 }
 
 
 class TurnColumns:
-    """Made by one pass over `turns`. `states` is a matrix of turns × categories: NOT_APPLICABLE, MISSING_COMPLETION or ASKED."""
+    """Made by one pass over `turns`. `states` is a matrix of turns × categories: NOT_APPLICABLE, MISSING_COMPLETION or ASKED.
 
-    def __init__(self, turns: Turns, categories: Sequence[Category]) -> None:
+    `topic` names the attribute of the log that is the turns' topic; `unusable_topics` counts the turns whose value is none.
+    """
+
+    def __init__(self, turns: Turns, categories: Sequence[Category], topic: str | None = None) -> None:
         self._turns = turns
-        self._codes = {name: array("I") for name in _REPEATED}
-        self._values: dict[str, dict[str | None, int]] = {name: {} for name in _REPEATED}
+        self._codes = {name: array("I") for name in _CODED}
+        self._values: dict[str, dict[str | None, int]] = {name: {} for name in _CODED}
+        topics = Topics(topic)
         chunks: list[pa.RecordBatch] = []
         states: list[np.ndarray] = []
         for batch in turns():
@@ -47,6 +56,11 @@ class TurnColumns:
             for name in _REPEATED:
                 known, codes = self._values[name], self._codes[name]
                 codes.extend(known.setdefault(getattr(turn, name), len(known)) for turn in batch)
+            known = self._values["topic"]
+            self._codes["topic"].extend(
+                known.setdefault(topics.of(turn.attributes), len(known)) for turn in batch
+            )
+        self.unusable_topics = topics.unusable
         schema = pa.schema(list(_OWN.items()))
         self._own = pa.Table.from_batches(chunks, schema)
         self.states = np.concatenate(states) if states else np.empty((0, len(categories)), np.uint8)
@@ -74,7 +88,7 @@ class TurnColumns:
         """Columns of `count` turns from `start` on, as they stand in a label row."""
         own = self._own.slice(start, count).combine_chunks()
         columns = {name: _whole(own.column(name)) for name in own.column_names}
-        for name in _REPEATED:
+        for name in _CODED:
             values = pa.array(list(self._values[name]), pa.string())
             codes = np.frombuffer(self._codes[name], np.uint32, count, start * self._codes[name].itemsize)
             columns[name] = values.take(pa.array(codes))

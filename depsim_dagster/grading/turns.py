@@ -30,9 +30,13 @@ _CARRIED = (
     "user_id",
     "language",
     "inclusion_probability",
+    "prefix_characters",
+    "turn_index",
+    "tools_offered",
     "prefix",
     "attributes",
 )
+_SCHEMA = pa.schema([*DEIDENTIFIED_PREFIXES.schema, pa.field("tools_offered", pa.bool_(), nullable=False)])
 
 
 def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTurn]]:
@@ -93,7 +97,7 @@ def _side_by_side(lake: Lake, week: str, model: str) -> Iterator[list[dict[str, 
     )
     completions = (row for batch in scanned for row in batch.to_pylist())
     upcoming = next(completions, None)
-    for batch in lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=list(_CARRIED), rows=BATCH_ROWS):
+    for batch in _prefixes(lake, week):
         pairs = []
         for prefix in batch.to_pylist():
             while upcoming is not None and upcoming["turn_id"] == prefix["turn_id"]:
@@ -107,10 +111,9 @@ def _sorted(lake: Lake, week: str, model: str) -> Iterator[list[dict[str, Any]]]
     """The pairs of two partitions in different orders: both are held, with their text, to sort them."""
     columns = ["turn_id", "completion_index", "completion"]
     completions = lake.scan(REGENERATED_COMPLETIONS, {"week": week, "model": model}, columns=columns)
-    prefixes = lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=list(_CARRIED))
     connection = connect()
     connection.register("completions", _reader(REGENERATED_COMPLETIONS.schema, columns, completions))
-    connection.register("prefixes", _reader(DEIDENTIFIED_PREFIXES.schema, list(_CARRIED), prefixes))
+    connection.register("prefixes", _reader(_SCHEMA, list(_CARRIED), _prefixes(lake, week)))
     joined = connection.sql(
         "select prefixes.* exclude (turn_id), turn_id, completion_index, completion "
         "from completions join prefixes using (turn_id) order by turn_id, completion_index"
@@ -121,14 +124,24 @@ def _sorted(lake: Lake, week: str, model: str) -> Iterator[list[dict[str, Any]]]
 
 def production_turns(lake: Lake, week: str) -> Iterator[list[TargetTurn]]:
     """Every logged target turn of the week; the deployment wrote it. Prefixes of another source have none."""
-    for batch in lake.scan(
-        DEIDENTIFIED_PREFIXES, {"week": week}, columns=[*_CARRIED, "target"], rows=BATCH_ROWS
-    ):
+    for batch in _prefixes(lake, week, "target"):
         yield [
             _turn(row, row["deployment"], "production", 0, json.loads(row["target"]))
             for row in batch.to_pylist()
             if row["prefix_source"] == DEPLOYMENT_TRAFFIC
         ]
+
+
+def _prefixes(lake: Lake, week: str, *further: str) -> Iterator[pa.RecordBatch]:
+    """_CARRIED and `further` columns of the week's prefixes. Of the tools, only whether there are any: their text is let go
+    before rows are made of it."""
+    names = [*_CARRIED, *further]
+    schema = pa.schema([_SCHEMA.field(name) for name in names])
+    columns = ["tools" if name == "tools_offered" else name for name in names]
+    for batch in lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=columns, rows=BATCH_ROWS):
+        arrays = {name: batch.column(name) for name in columns}
+        arrays["tools_offered"] = arrays["tools"].is_valid()
+        yield pa.RecordBatch.from_arrays([arrays[name] for name in names], schema=schema)
 
 
 def answering_deployments(lake: Lake, week: str) -> set[str]:

@@ -15,17 +15,35 @@ WAREHOUSE = "warehouse.duckdb"  # beside the study file
 NUMBER_TABLES = (
     "rate_estimates",
     "observed_rates",
+    "traffic_shift",
     "registered_forecasts",
     "post_release_calibration",
     "baseline_calibration",
     "calibration_summary",
+    "variant_calibration",
+    "registered_tests",
+    "error_decomposition",
+    "model_comparison",
+    "stratum_rates",
+    "corrected_rates",
     "graded_labels",
     "production_labels",
     "sampling_funnel",
 )
-_AGGREGATES = frozenset({"rate_estimates", "observed_rates", "sampling_funnel"})
-# Who wrote a turn links all turns of a person; the labels are of use without.
-_ACCOUNT_COLUMNS = ("user_id",)
+_AGGREGATES = frozenset(
+    {
+        "rate_estimates",
+        "observed_rates",
+        "stratum_rates",
+        "traffic_shift",
+        "model_comparison",
+        "corrected_rates",
+        "sampling_funnel",
+    }
+)
+# Who wrote a turn links all turns of a person, and what is known of a single turn narrows down whose it is; the labels are of
+# use without.
+_ACCOUNT_COLUMNS = ("user_id", "prefix_characters", "turn_index", "tools_offered", "topic")
 _TEXT_COLUMNS = frozenset({"prefix", "target", "completion", "tools", "attributes", "text", "content"})
 
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 from depsim_dagster.config import GraderConfig
 from depsim_dagster.errors import GateError, LakeError
 from depsim_dagster.grading.evidence import TargetTurn
+from depsim_dagster.grading.graders.cascade import planned_share
 from depsim_dagster.grading.graders.grader_calls import Form, forms
 from depsim_dagster.grading.taxonomy import Category
 from depsim_dagster.grading.turn_columns import ASKED, TurnColumns, Turns
@@ -167,7 +168,7 @@ class CallCounter:
             read = turns if every == 1 else lambda: (batch[::every] for batch in turns())
             with contextlib.suppress(LakeError, GateError):  # as above, or completions of other prefixes
                 columns = TurnColumns(read, self._study.taxonomy.categories)
-        for grader, role, share, categories in asked:
+        for grader, role, share, bound, categories in asked:
             load = Load(f"{role} {stage}", _journal(grader))
             endpoint = self._study.unserved_endpoint(str(grader.endpoint))
             parts = forms(grader, endpoint, categories)
@@ -178,15 +179,16 @@ class CallCounter:
                     share_asked = made_up.calls / len(columns)
                     load += made_up if every == 1 else _scaled(made_up, round(count * share_asked))
                 else:
-                    load += self._estimated(load, form, slices, each, share)
+                    load += self._estimated(load, form, slices, each, share, bound)
             yield load
 
     def _replayed(self, week: str, model: str, size: WeekSize) -> list[Slice]:
         replayed = replayed_sources(self._study.config, week, model)
         return [part for part in size.slices if (part.source, part.deployment) in replayed]
 
-    def _graders(self) -> list[tuple[GraderConfig, str, float, list[Category]]]:
-        """(grader, what it does: grade, screen or vote; share of the turns it reads, categories) of every model grader."""
+    def _graders(self) -> list[tuple[GraderConfig, str, float, bool, list[Category]]]:
+        """(grader, what it does: grade, screen or vote; share of the turns it reads, whether at most, categories) of every
+        model grader."""
         graders = self._study.config.grading.graders
         own: dict[str, list[Category]] = {}
         for category in self._study.taxonomy.categories:
@@ -194,12 +196,13 @@ class CallCounter:
         found = []
         for name, categories in own.items():
             grader = graders[name]
-            asked = [(grader, "grade", 1.0 if grader.screen is None else grader.screen.share)]
+            share, bound = (1.0, True) if grader.screen is None else planned_share(grader.screen)
+            asked = [(grader, "grade", share, bound)]
             if grader.kind == "ensemble":
-                asked = [(graders[member], "vote", asked[0][2]) for member in grader.members]
+                asked = [(graders[member], "vote", share, bound) for member in grader.members]
             if grader.screen is not None:
-                asked.append((graders[grader.screen.grader], "screen", 1.0))
-            found += [(part, role, share, categories) for part, role, share in asked if part.kind == "llm"]
+                asked.append((graders[grader.screen.grader], "screen", 1.0, True))
+            found += [(*part, categories) for part in asked if part[0].kind == "llm"]
         return found
 
     def _every(self, journal: JournalName, calls: int) -> int:
@@ -244,7 +247,9 @@ class CallCounter:
                 yield form.call(batch[place], 0)[0]
 
     @staticmethod
-    def _estimated(like: Load, form: Form, slices: Sequence[Slice], each: int, share: float) -> Load:
+    def _estimated(
+        like: Load, form: Form, slices: Sequence[Slice], each: int, share: float, bound: bool
+    ) -> Load:
         """From lengths: every turn is taken to have something to judge, and no evidence to be another's."""
         parts = form.categories[0].evidence
         turns = sum(part.turns for part in slices)
@@ -262,7 +267,7 @@ class CallCounter:
             answered=0,
             length=tokens,
             open_length=tokens,
-            certainty=AT_MOST if share == 1.0 else ABOUT,
+            certainty=AT_MOST if bound else ABOUT,
             samples=[],
         )
 
@@ -299,4 +304,4 @@ def _verdict_length(form: Form) -> float:
 def _nobody() -> TargetTurn:
     """A turn without words, to measure what a request has beside them."""
     said = [{"role": "assistant", "content": ""}]
-    return TargetTurn("", "", "", "", "", "", 0, "", None, 1.0, "[]", said, None)
+    return TargetTurn("", "", "", "", "", "", 0, "", None, 1.0, 0, 0, False, "[]", said, None)

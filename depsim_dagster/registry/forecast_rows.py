@@ -16,21 +16,30 @@ from depsim_dagster.errors import GateError, GradingError, LakeError, RegistryEr
 from depsim_dagster.estimation.calibration.scoring import score_forecast
 from depsim_dagster.estimation.calibration.summary import calibration_summary
 from depsim_dagster.estimation.counts import PER
+from depsim_dagster.estimation.forecast.components import ErrorComponents
 from depsim_dagster.estimation.rates import READ_COLUMNS, estimate_rates
+from depsim_dagster.estimation.shift.covariates import COVARIATE_COLUMNS
 from depsim_dagster.grading.labelling import one_stack
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, LakeTable, Manifest
+from depsim_dagster.registry.forecast_variants import (
+    forecast_variants,
+    shift_errors,
+    variants_by_category,
+)
 from depsim_dagster.registry.schema import (
     CALIBRATION_SUMMARY,
     POST_RELEASE_CALIBRATION,
     REGISTERED_FORECASTS,
 )
-from depsim_dagster.registry.seal import graded_outcome, labels_digest, verified_forecast
+from depsim_dagster.registry.scorecards import forecast_error
+from depsim_dagster.registry.seal import labels_digest, outcome_opened, verified_forecast
 from depsim_dagster.study import Study
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 
 COUNTED = ["k", "n", "rate_per_100k"]
-LABEL_COLUMNS = ["deployment", "prefix_source", "category", "stack_hash", *READ_COLUMNS]
+LABEL_COLUMNS = ["week", "deployment", "prefix_source", "category", "stack_hash", *READ_COLUMNS]
+WITH_COVARIATES = list(dict.fromkeys([*LABEL_COLUMNS, *COVARIATE_COLUMNS]))
 # A forecast is sealed once. On less than this, an outage of the server is what it would be about.
 LARGEST_MISSING_SHARE = 0.5
 
@@ -54,7 +63,11 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
         )
     weeks = [str(week) for week in config.forecast_weeks(model)]
     candidate, used = labels_on(
-        lake, GRADED_LABELS, [{"week": week, "model": model} for week in weeks], predecessor
+        lake,
+        GRADED_LABELS,
+        [{"week": week, "model": model} for week in weeks],
+        predecessor,
+        columns=WITH_COVARIATES,
     )
     if not used:
         if not weeks:
@@ -70,7 +83,8 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
     same_prefixes, beside = labels_on(
         lake, GRADED_LABELS, [{"week": week, "model": predecessor} for week in used_weeks], predecessor
     )
-    stack = one_stack(pa.concat_tables([candidate, same_prefixes]), f"forecast of {model}")
+    both = pa.concat_tables([candidate.select(LABEL_COLUMNS), same_prefixes])
+    stack = one_stack(both, f"forecast of {model}")
     if stack != study.stack_hash:
         raise GradingError(
             f"forecast of {model}: its labels were made under measurement stack {stack[:12]} and the study's is now "
@@ -78,8 +92,14 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
         )
     rates = pooled_rates(candidate, config)
     _refuse_mostly_missing(model, used_weeks, rates)
+    simulated = pooled_rates(same_prefixes, config)
+    production = _production_of(study, predecessor, used_weeks)
+    error = forecast_error(config, lake, model, rates["category"].tolist(), simulated, production)
+    variants = forecast_variants(config, lake, model, candidate.to_pandas())
+    learned = error.learned.categories["tau"].reindex(rates["category"])
+    components = map(ErrorComponents, learned, shift_errors(rates, variants))
     rates = rates.merge(
-        pooled_rates(same_prefixes, config)[["category", *COUNTED]].rename(
+        simulated[["category", *COUNTED]].rename(
             columns={name: f"predecessor_sim_{name}" for name in COUNTED}
         ),
         on="category",
@@ -92,7 +112,13 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
         category_group=rates["category"].map(study.taxonomy.groups()),
         released_at=deployment.released.isoformat(),
         forecast_weeks=[used_weeks] * len(rates),
-        tau=config.estimation.tau,
+        tau=[component.total for component in components],
+        tau_lower=rates["category"].map(error.learned.categories["lower"]),
+        tau_upper=rates["category"].map(error.learned.categories["upper"]),
+        tau_prior=config.estimation.tau,
+        tau_pairs=error.learned.pairs,
+        tau_source=error.source,
+        variants=rates["category"].map(variants_by_category(variants)),
         # Only a forecast that is sealed before the release is a registered one.
         kind="registered" if today < deployment.released_on else "retrospective",
         stack_hash=stack,
@@ -103,7 +129,7 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
 
 def is_final(study: Study, model: str) -> bool:
     """Whether nothing can change the forecast of `model` any more: it is sealed, from what the study file says today,
-    and its outcome is graded. An edited forecast is not final.
+    and its outcome was opened. An edited forecast is not final.
     """
     config, lake = study.config, study.lake
     try:
@@ -115,7 +141,7 @@ def is_final(study: Study, model: str) -> bool:
             for week in map(str, config.forecast_weeks(model))
             if lake.manifest(GRADED_LABELS, {"week": week, "model": model}) is not None
         ]
-        graded = bool(graded_outcome(lake, model))
+        opened = outcome_opened(lake, model)
     except (LakeError, GateError, RegistryError):  # the step that needs it says so
         return False
     deployment = config.deployment(model)
@@ -123,11 +149,11 @@ def is_final(study: Study, model: str) -> bool:
         "deployment": deployment.predecessor,
         "released_at": deployment.released.isoformat(),
         "forecast_weeks": weeks,
-        "tau": config.estimation.tau,
+        "tau_prior": config.estimation.tau,  # what is learned may grow afterwards
         "level": config.estimation.level,
         "stack_hash": study.stack_hash,
     }
-    return graded and all(sealed[name] == value for name, value in says.items())
+    return opened and all(sealed[name] == value for name, value in says.items())
 
 
 def calibration_rows(study: Study, model: str) -> pa.Table:
@@ -159,7 +185,9 @@ def calibration_rows(study: Study, model: str) -> pa.Table:
         columns={name: f"predecessor_production_{name}" for name in COUNTED}
     )
     forecast = forecast.merge(old, on="category", how="left")
-    scored = score_forecast(forecast, observed, seed=config.seed)
+    scored = score_forecast(
+        forecast, observed, seed=config.seed, call_probability=config.estimation.call_probability
+    )
     return pa.Table.from_pandas(scored, schema=POST_RELEASE_CALIBRATION.schema, preserve_index=False)
 
 
@@ -172,8 +200,20 @@ def summary_rows(study: Study) -> pa.Table:
     ]
     if not scored:
         return CALIBRATION_SUMMARY.schema.empty_table()
-    summary = calibration_summary(pa.concat_tables(scored).to_pandas(), seed=study.config.seed)
+    config = study.config
+    summary = calibration_summary(
+        pa.concat_tables(scored).to_pandas(), seed=config.seed, level=config.estimation.level
+    )
     return pa.Table.from_pandas(summary, schema=CALIBRATION_SUMMARY.schema, preserve_index=False)
+
+
+def _production_of(study: Study, deployment: str, weeks: list[str]) -> pd.DataFrame | None:
+    """Production rates of a deployment in these weeks, where they are graded by the study's measurement stack."""
+    partitions = [{"week": week} for week in weeks]
+    labels, used = labels_on(study.lake, PRODUCTION_LABELS, partitions, deployment)
+    if not used or set(labels.column("stack_hash").unique().to_pylist()) != {study.stack_hash}:
+        return None
+    return pooled_rates(labels, study.config)
 
 
 def _refuse_mostly_missing(model: str, weeks: list[str], rates: pd.DataFrame) -> None:
@@ -199,15 +239,16 @@ def labels_on(
     partitions: list[dict[str, str]],
     deployment: str,
     prefix_source: str = DEPLOYMENT_TRAFFIC,
+    columns: list[str] = LABEL_COLUMNS,
 ) -> tuple[pa.Table, list[Manifest]]:
-    """Labels (LABEL_COLUMNS) of the published partitions, on traffic of `deployment` only, and the manifests that were read; for one of
+    """Labels (`columns`) of the published partitions, on traffic of `deployment` only, and the manifests that were read; for one of
     BASELINE_SOURCES, labels on its prefixes."""
-    read, used = [table.schema.empty_table().select(LABEL_COLUMNS)], []
+    read, used = [table.schema.empty_table().select(columns)], []
     for partition in partitions:
         manifest = lake.manifest(table, partition)
         if manifest is None:
             continue
-        labels = lake.read(table, partition, columns=LABEL_COLUMNS)
+        labels = lake.read(table, partition, columns=columns)
         wanted = labels.filter(
             pa.compute.and_(
                 pa.compute.equal(labels.column("deployment"), deployment),

@@ -39,6 +39,14 @@ def _counted_rate(
     return columns
 
 
+def _ratio(name: str, meaning: str) -> pa.Field:
+    return field(name, pa.float64(), meaning, nullable=True, unit="ratio")
+
+
+def _nats(name: str, meaning: str) -> pa.Field:
+    return field(name, pa.float64(), meaning, nullable=True, unit="nats")
+
+
 _IDENTITY = [
     field("model", pa.string(), "the candidate X"),
     field("deployment", pa.string(), "the deployment Y that it replaces"),
@@ -48,13 +56,29 @@ _IDENTITY = [
 _SEAL = [
     field("kind", pa.string(), "registered (before the release) or retrospective (a past version)"),
     field("stack_hash", pa.string(), "measurement stack of the labels"),
-    field("forecast_hash", pa.string(), "seal of the forecast: SHA-256 over its rows and the previous seal"),
+    field("forecast_hash", pa.string(), "seal of the forecast: hash of its entry in the registry's chain"),
     field("sandbox", pa.bool_(), "a synthetic world answered or graded"),
 ]
 
+_VARIANT = pa.struct(
+    [
+        field(
+            "variant",
+            pa.string(),
+            "weeks (discounted towards the newest) or reweighted (to the target's traffic mix)",
+        ),
+        field("rate_per_100k", pa.float64(), "forecast rate", nullable=True, unit=PER_100K),
+        field("lower_per_100k", pa.float64(), "lower limit", nullable=True, unit=PER_100K),
+        field("upper_per_100k", pa.float64(), "upper limit", nullable=True, unit=PER_100K),
+        field("n", pa.float64(), "turns that it rests on; under a discount a part of them", unit=TURNS),
+        field("design_effect", pa.float64(), "variance relative to n independent turns", nullable=True),
+        field("note", pa.string(), "how it was made"),
+    ]
+)
+
 REGISTERED_FORECASTS = LakeTable(
     "registered_forecasts",
-    "The sealed forecast of a candidate: the X→Y rate of every category with its interval, and Y→Y beside it.",
+    "Sealed forecasts of a candidate, amendments included: every category's X→Y rate with its interval, beside Y→Y.",
     pa.schema(
         [
             *_IDENTITY,
@@ -72,14 +96,36 @@ REGISTERED_FORECASTS = LakeTable(
             *_counted_rate(
                 "predecessor_sim_", "predecessor on the same prefixes (Y→Y)", "rate_per_100k", nullable=True
             ),
-            field("tau", pa.float64(), "log-scale forecast error that widens the predicted count"),
+            field(
+                "tau",
+                pa.float64(),
+                "log-scale forecast error that widens the category's predicted count: as learned, and a known traffic shift",
+            ),
+            field("tau_lower", pa.float64(), "lower limit of the learned error"),
+            field("tau_upper", pa.float64(), "upper limit of the learned error"),
+            field("tau_prior", pa.float64(), "the study's tau, from which it was learned"),
+            field("tau_pairs", pa.int64(), "scored forecasts that it was learned from", unit="pairs"),
+            field("tau_source", pa.string(), "what it was learned from"),
+            field(
+                "variants",
+                pa.list_(_VARIANT),
+                "other forecasts of the same rate, each scored beside this one",
+            ),
             field("level", pa.float64(), "confidence level of the intervals"),
             field("labels_hash", pa.string(), "SHA-256 over the content hashes of the label partitions"),
+            field(
+                "prefixes_hash",
+                pa.string(),
+                "SHA-256 over the content hashes of the prefixes; empty where none are published",
+            ),
+            field("code_version", pa.string(), "version of this code and a digest of its source"),
+            field("amendment", pa.int32(), "0 for the forecast, 1 … for what replaced it before the outcome"),
+            field("sequence", pa.int64(), "place of its entry in the registry's chain"),
             field("sealed_at", TIMESTAMP, "when the forecast was sealed"),
             field(
                 "previous_hash",
                 pa.string(),
-                "seal of the forecast that was sealed before; empty for the first",
+                "hash of the entry before it in the registry's chain; empty for the first",
             ),
             *_SEAL,
         ]
@@ -135,12 +181,20 @@ POST_RELEASE_CALIBRATION = LakeTable(
                 nullable=True,
             ),
             field(
+                "pit",
+                pa.float64(),
+                "probability integral transform of the observed count, mid-P form: uniform where forecasts are calibrated",
+                nullable=True,
+            ),
+            field(
                 "sme",
                 pa.float64(),
                 "symmetric multiplicative error of forecast and observation",
                 nullable=True,
                 unit="ratio",
             ),
+            _ratio("sme_lower", "lower limit of the SME, at least 1: sampling error of both counts"),
+            _ratio("sme_upper", "upper limit of the SME"),
             field(
                 "sme_noise_floor_median",
                 pa.float64(),
@@ -170,6 +224,10 @@ POST_RELEASE_CALIBRATION = LakeTable(
                 "the same for predicting no change",
                 nullable=True,
                 unit="nats",
+            ),
+            _nats(
+                "predictive_log_score",
+                "negative log probability of the observed count under the predictive distribution, tau included",
             ),
             field(
                 "observed_ratio",
@@ -205,6 +263,42 @@ POST_RELEASE_CALIBRATION = LakeTable(
                 nullable=True,
             ),
             field(
+                "direction_probability",
+                pa.float64(),
+                "probability that X's production rate lies above Y's; sampling error and tau included",
+                nullable=True,
+            ),
+            field(
+                "called_direction",
+                pa.int8(),
+                "direction with more than estimation.call_probability; 0: the forecast abstains",
+                nullable=True,
+            ),
+            field(
+                "called_correct",
+                pa.bool_(),
+                "called and observed direction agree; null unless both are non-zero",
+                nullable=True,
+            ),
+            field(
+                "ratio_per_100k",
+                pa.float64(),
+                "unshrunk ratio as forecast: predecessor's production rate times X→Y over Y→Y; null without an event in Y→Y",
+                nullable=True,
+                unit=PER_100K,
+            ),
+            _ratio("ratio_sme", "SME of the unshrunk ratio, on smoothed rates"),
+            _nats(
+                "ratio_log_score",
+                "binomial negative log-likelihood under the unshrunk ratio, on smoothed rates",
+            ),
+            field(
+                "ratio_direction",
+                pa.int8(),
+                "direction of the unshrunk ratio: sign of X→Y minus Y→Y, where Y's production is known",
+                nullable=True,
+            ),
+            field(
                 "detectable_per_100k",
                 pa.float64(),
                 "rate that the coverage test would have caught",
@@ -216,14 +310,6 @@ POST_RELEASE_CALIBRATION = LakeTable(
     ),
     ("model",),
 )
-
-
-def _ratio(name: str, meaning: str) -> pa.Field:
-    return field(name, pa.float64(), meaning, nullable=True, unit="ratio")
-
-
-def _nats(name: str, meaning: str) -> pa.Field:
-    return field(name, pa.float64(), meaning, nullable=True, unit="nats")
 
 
 BASELINE_CALIBRATION = LakeTable(
@@ -269,6 +355,79 @@ BASELINE_CALIBRATION = LakeTable(
 )
 
 
+def _tau(name: str, meaning: str) -> pa.Field:
+    return field(name, pa.float64(), meaning, nullable=True, unit="log ratio")
+
+
+VARIANT_CALIBRATION = LakeTable(
+    "variant_calibration",
+    "The sealed forecast and its variants (weeks discounted, traffic reweighted), each scored against the observed rates.",
+    pa.schema(
+        [
+            *_IDENTITY,
+            field("variant", pa.string(), "pooled (the forecast itself), weeks or reweighted"),
+            field("forecast_per_100k", pa.float64(), "forecast rate", nullable=True, unit=PER_100K),
+            field(
+                "forecast_n",
+                pa.float64(),
+                "turns that it rests on; under a discount a part of them",
+                unit=TURNS,
+            ),
+            field(
+                "forecast_design_effect",
+                pa.float64(),
+                "forecast: variance relative to independent turns of equal weight",
+                nullable=True,
+            ),
+            field(
+                "observed_per_100k",
+                pa.float64(),
+                "production after the release: rate",
+                nullable=True,
+                unit=PER_100K,
+            ),
+            field("observed_k", pa.int64(), "production after the release: flagged target turns", unit=TURNS),
+            field("observed_n", pa.int64(), "production after the release: graded target turns", unit=TURNS),
+            _ratio("sme", "symmetric multiplicative error of forecast and observation"),
+            _nats("log_score", "binomial negative log-likelihood of the observation"),
+            _nats(
+                "predictive_log_score",
+                "negative log probability of the observed count under the predictive distribution, tau included",
+            ),
+            field(
+                "predicted_count_lower",
+                pa.int64(),
+                "lower limit of the predicted observed count",
+                nullable=True,
+                unit=TURNS,
+            ),
+            field(
+                "predicted_count_upper",
+                pa.int64(),
+                "upper limit of the predicted observed count",
+                nullable=True,
+                unit=TURNS,
+            ),
+            field(
+                "observed_in_prediction",
+                pa.bool_(),
+                "the observed count lies within these limits",
+                nullable=True,
+            ),
+            field(
+                "pit",
+                pa.float64(),
+                "mid-P probability integral transform of the observed count in the predictive distribution",
+                nullable=True,
+            ),
+            field("comparable", pa.bool_(), "at least ten events in forecast and observation together"),
+            *_SEAL,
+        ]
+    ),
+    ("model",),
+)
+
+
 CALIBRATION_SUMMARY = LakeTable(
     "calibration_summary",
     "The study's error in one number per candidate and group, beside what a perfect forecast would show.",
@@ -294,7 +453,104 @@ CALIBRATION_SUMMARY = LakeTable(
             _ratio("sme_worst", "largest SME"),
             field("sme_worst_category", pa.string(), "category of the largest SME", nullable=True),
             field("sme_worst_model", pa.string(), "candidate of the largest SME", nullable=True),
+            _ratio("ratio_sme_median", "median SME of the unshrunk ratio"),
+            _tau("tau", "maximum-likelihood forecast error: SD of log(production rate / simulated rate)"),
+            _tau("tau_lower", "lower limit of tau"),
+            _tau("tau_upper", "upper limit of tau; null where the pairs give none"),
+            _ratio("intrinsic_sme", "exp(0.6745 tau): the median SME that unlimited counts would leave"),
+            _ratio("intrinsic_sme_lower", "the same at the lower limit of tau"),
+            _ratio("intrinsic_sme_upper", "the same at the upper limit of tau"),
+            field(
+                "inside",
+                pa.int64(),
+                "pairs whose observed count lies in its predictive interval",
+                unit="pairs",
+            ),
+            field(
+                "inside_of", pa.int64(), "pairs that have a predictive interval and an outcome", unit="pairs"
+            ),
+            field("called", pa.int64(), "pairs with a called and an observed direction", unit="pairs"),
+            field("called_correct", pa.int64(), "of these the right ones", unit="pairs"),
+            field("abstained", pa.int64(), "pairs in which the forecast calls no direction", unit="pairs"),
+            field(
+                "called_movers", pa.int64(), "called pairs whose production rate moved by 1.5x", unit="pairs"
+            ),
+            field("called_movers_correct", pa.int64(), "of these the right ones", unit="pairs"),
         ]
     ),
     (),
+)
+
+REGISTERED_TESTS = LakeTable(
+    "registered_tests",
+    "The registered hypotheses H1, H2 and H3 of the method, tested on the scored forecasts.",
+    pa.schema(
+        [
+            field("test", pa.string(), "H1, H2 or H3"),
+            field("hypothesis", pa.string(), "what is claimed"),
+            field("kind", pa.string(), "registered or retrospective; never pooled"),
+            field("stack_hash", pa.string(), "measurement stack of the labels; never pooled"),
+            field("sandbox", pa.bool_(), "a synthetic world answered or graded; never pooled"),
+            field("candidates", pa.int64(), "candidates among the pairs", unit="candidates"),
+            field("pairs", pa.int64(), "pairs of candidate and category that the test is over", unit="pairs"),
+            field(
+                "estimate",
+                pa.float64(),
+                "H1, H2: mean of the baseline's log score minus the forecast's, nats per pair, above 0 where the forecast is "
+                "better; H3: largest observed rate among the unseen behaviours, per 100,000 target turns",
+                nullable=True,
+            ),
+            field("lower", pa.float64(), "lower limit of the estimate", nullable=True),
+            field("upper", pa.float64(), "upper limit of the estimate", nullable=True),
+            field("p_value", pa.float64(), "one-sided: small where the hypothesis holds", nullable=True),
+            field("method", pa.string(), "how the p-value was made"),
+            field("result", pa.string(), "supported, not_supported or not_testable"),
+            field("reason", pa.string(), "what the result rests on, or what is absent"),
+        ]
+    ),
+    (),
+)
+
+ERROR_DECOMPOSITION = LakeTable(
+    "error_decomposition",
+    "The error of a scored forecast by what it comes from: rates that differ in one thing, beside each other.",
+    pa.schema(
+        [
+            *_IDENTITY,
+            field(
+                "component",
+                pa.string(),
+                "environment (Y→Y over Y's production), prefix (X→Y over X→X), environment_candidate (X→X over X's production), "
+                "full (X→Y over X's production), grader (raw over corrected) or sampling (the noise floor of full)",
+            ),
+            *_counted_rate("a_", "first rate", nullable=True),
+            *_counted_rate("b_", "second rate", nullable=True),
+            field(
+                "log_ratio",
+                pa.float64(),
+                "natural logarithm of the first over the second rate",
+                nullable=True,
+            ),
+            field(
+                "log_ratio_lower", pa.float64(), "lower limit: sampling error of both rates", nullable=True
+            ),
+            field(
+                "log_ratio_upper", pa.float64(), "upper limit: sampling error of both rates", nullable=True
+            ),
+            _ratio("sme", "symmetric multiplicative error of the two rates"),
+            _ratio("sme_noise_floor_median", "median SME of two equal rates at these sizes"),
+            _ratio("sme_noise_floor_p90", "90th percentile of the same"),
+            field("comparable", pa.bool_(), "at least ten events on both sides together"),
+            field(
+                "between_share",
+                pa.float64(),
+                "share of the variance of one completion of the first rate that lies between prefixes; null with one completion",
+                nullable=True,
+            ),
+            field("within_share", pa.float64(), "the rest: between completions of a prefix", nullable=True),
+            field("note", pa.string(), "what the row rests on, or why it has no ratio"),
+            *_SEAL,
+        ]
+    ),
+    ("model",),
 )

@@ -1,32 +1,46 @@
-"""Sealing: a forecast is frozen before its outcome is graded, and chained to the forecast sealed before it.
+"""Sealing: a forecast is frozen in the registry's ledger before its outcome is opened.
 
-The rule is enforced in the data: while production labels of the candidate exist, its forecast can neither be made nor
-changed, and production labels of a candidate are refused until its forecast is sealed (grading/assets.py asks
-`require_sealed`). A second run on the same labels returns the forecast that is there: what counts is what it was made
-from, neither when (`kind`, `sealed_at`) nor by which version of this code.
+The rule is enforced in the data: opening the outcome of a candidate is an entry of the ledger too, without which its
+production is not graded (grading/assets.py asks `open_outcome`), and behind it no forecast of this candidate may stand.
+Before it, a forecast from other labels is an amendment: a new entry and new rows beside the old ones. A second run on the
+same labels returns the forecast that is there: what counts is what it was made from, neither when (`kind`, `sealed_at`)
+nor by which version of this code.
+
+Creating the file of an entry is what seals; the head and the rows in the lake are written after it. A process that is
+killed between them leaves what the next call finishes from the entry.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from depsim_dagster.errors import RegistryError
+from depsim_dagster.durable_files import exclusive
+from depsim_dagster.errors import GateError, LakeError, RegistryError
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
-from depsim_dagster.lake import Lake, Manifest, partition_label
+from depsim_dagster.lake import Lake, partition_label
+from depsim_dagster.registry import ledger
+from depsim_dagster.registry.chain import NEW_STORE, forecasts_of, intact_chain, opening_of
+from depsim_dagster.registry.code_version import code_version
+from depsim_dagster.registry.ledger import Entry, Statement
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
+from depsim_dagster.registry.sealed_rows import (
+    plain_rows,
+    rows_objection,
+    sealed_table,
+)
+from depsim_dagster.registry.snapshots import label_snapshots, prefix_snapshots, snapshots_digest
+from depsim_dagster.registry.snapshots import labels_digest as labels_digest
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 # Machines that share a store disagree by less.
 CLOCK_TOLERANCE = dt.timedelta(minutes=10)
-SEALED_LATER = {"forecast_hash", "previous_hash", "sealed_at"}
 ORDER = "category"
 # What a forecast is made from; the rest follows from these.
 PARAMETERS = [
@@ -36,39 +50,77 @@ PARAMETERS = [
     "category_group",
     "released_at",
     "forecast_weeks",
-    "tau",
+    "tau_prior",
     "level",
 ]
 INPUTS = [*PARAMETERS, "stack_hash", "labels_hash"]
 # The same labels in other bytes: another version of a library wrote the partitions again.
 COUNTS = [*PARAMETERS, "stack_hash", "k", "n", "missing", "predecessor_sim_k", "predecessor_sim_n"]
 
+ROWS_AGAIN = "delete its folder and materialise it again: the registry's entries hold its rows"
+UNREGISTERED = (
+    f"no entry of the registry holds its rows: they were forged, or the folder {ledger.FOLDER} was deleted, or a version of depsim "
+    f"that kept no ledger sealed them; restore the store from a backup, or {NEW_STORE}"
+)
 
-def seal(lake: Lake, model: str, forecast: pd.DataFrame) -> pa.Table:
-    """Seal the forecast of `model` (REGISTERED_FORECASTS without the seal's own columns) and publish it.
+
+def seal(lake: Lake, model: str, forecast: pd.DataFrame, now: dt.datetime | None = None) -> pa.Table:
+    """Seal the forecast of `model` (REGISTERED_FORECASTS without the seal's own columns), or amend the one that is there,
+    and publish it beside what it amends. Returns the rows of this forecast alone. `now` is the present where it is not given.
 
     Raises:
-        RegistryError: production labels of the model exist and this is not the forecast that was sealed before them, or
-            the forecast that is there was edited, or the clock is behind what was published before.
+        RegistryError: the outcome of the model was opened and this is not the forecast that was sealed before, or the
+            registry or the forecast that is there was edited, or the clock is behind what was published before, or the
+            labels were published anew while the forecast was being made.
     """
-    partition = {"model": model}
-    with _chain(lake):
-        exists = lake.manifest(REGISTERED_FORECASTS, partition) is not None
-        sealed = verified_forecast(lake, model) if exists else None
+    now = now or dt.datetime.now(dt.UTC)
+    with exclusive(ledger.folder(lake.root)):
+        entries = _finished(lake)
+        own = forecasts_of(entries, model)
+        exists = lake.manifest(REGISTERED_FORECASTS, {"model": model}) is not None
+        sealed = _standing(lake, model, own) if own or exists else None
         if sealed is not None and _same(sealed, forecast, INPUTS):
             return sealed
-        graded = graded_outcome(lake, model)
-        if graded and sealed is not None and _same(sealed, forecast, COUNTS):
+        opened = _opened(lake, model, entries)
+        if opened and sealed is not None and _same(sealed, forecast, COUNTS):
             return sealed
-        if graded:
+        if opened:
             raise RegistryError(
-                f"{model}: its outcome is already graded (production_labels of week {', '.join(graded)}), so a forecast sealed now would "
-                "not be blind. Start the study in a new store, or delete those partitions and grade them again after sealing"
+                f"{model}: {opened}, so a forecast sealed now would not be blind; {NEW_STORE}"
             )
-        _refuse_clock_set_back(lake, model)
-        table = _sealed(forecast, _newest_seal(lake, besides=model))
-        lake.write(REGISTERED_FORECASTS, partition, table)
-        return table
+        _refuse_clock_set_back(lake, model, now)
+        statement, rows = _statement(lake, model, forecast, now)
+        kind = ledger.AMENDMENT if own else ledger.FORECAST
+        entry = _appended(lake, entries, now, kind, model, amendment=len(own), statement=statement, rows=rows)
+        return _published(lake, model, [*own, entry])
+
+
+def open_outcome(
+    lake: Lake, model: str, week: str, forecast_weeks: Iterable[str], now: dt.datetime | None = None
+) -> None:
+    """Enter into the ledger that the outcome of `model` is looked at from now on, beginning with this week of production.
+
+    To be called before the first production answer of the model is graded; a second call does nothing. From then on its
+    forecast can neither be made nor amended, also when the grading fails.
+
+    Raises:
+        RegistryError: as `require_sealed`; the clock is behind the ledger.
+    """
+    now = now or dt.datetime.now(dt.UTC)
+    with exclusive(ledger.folder(lake.root)):
+        entries = _finished(lake)
+        _require_sealed(lake, model, week, forecast_weeks, entries)
+        if opening_of(entries, model) is None:
+            own = forecasts_of(entries, model)
+            _appended(
+                lake,
+                entries,
+                now,
+                ledger.OUTCOME_OPENED,
+                model,
+                amendment=own[-1].amendment if own else None,
+                week=week,
+            )
 
 
 def require_sealed(lake: Lake, model: str, week: str, forecast_weeks: Iterable[str]) -> None:
@@ -78,10 +130,17 @@ def require_sealed(lake: Lake, model: str, week: str, forecast_weeks: Iterable[s
     cannot be forecast, and its outcome is free.
 
     Raises:
-        RegistryError: the candidate has no sealed forecast, or it was edited.
+        RegistryError: the candidate has no sealed forecast, or it or the registry was edited.
     """
-    if lake.manifest(REGISTERED_FORECASTS, {"model": model}) is not None:
-        verified_forecast(lake, model)
+    _require_sealed(lake, model, week, forecast_weeks, chain_entries(lake))
+
+
+def _require_sealed(
+    lake: Lake, model: str, week: str, forecast_weeks: Iterable[str], entries: Sequence[Entry]
+) -> None:
+    own = forecasts_of(entries, model)
+    if own or lake.manifest(REGISTERED_FORECASTS, {"model": model}) is not None:
+        _standing(lake, model, own)
     elif any(
         lake.manifest(DEIDENTIFIED_PREFIXES, {"week": before}) is not None
         or lake.manifest(GRADED_LABELS, {"week": before, "model": model}) is not None
@@ -94,27 +153,23 @@ def require_sealed(lake: Lake, model: str, week: str, forecast_weeks: Iterable[s
 
 
 def verified_forecast(lake: Lake, model: str) -> pa.Table:
-    """The sealed forecast, after its seal was recomputed.
+    """The sealed forecast of a model, its latest amendment, after the chain and all rows of the model were verified.
 
     Raises:
-        LakeError: there is none. RegistryError: it is not what was sealed for this model.
+        LakeError: there is none. RegistryError: it is not what was sealed for this model, or the chain is broken.
     """
-    table = lake.read(REGISTERED_FORECASTS, {"model": model})
-    frame = table.to_pandas()
-    if len(frame[sorted(SEALED_LATER)].drop_duplicates()) != 1:
-        raise _edited(model, "its rows do not carry one seal")
-    if set(frame["model"]) != {model}:
-        raise _edited(model, f"it holds the forecast of {', '.join(sorted(set(frame['model'])))}")
-    head = frame.iloc[0]
-    if _digest(frame, head["previous_hash"], head["sealed_at"]) != head["forecast_hash"]:
-        raise _edited(model, "its rows do not match its seal")
-    return table
+    return _standing(lake, model, forecasts_of(chain_entries(lake), model))
 
 
-def _edited(model: str, how: str) -> RegistryError:
-    return RegistryError(
-        f"registered_forecasts[model={model}]: {how}, so the partition was edited after sealing; restore it from a backup"
-    )
+def chain_entries(lake: Lake) -> list[Entry]:
+    """The entries of the ledger. Raises RegistryError where its chain is broken."""
+    files = ledger.ledger_files(lake.root)
+    return intact_chain(files, lake.signing_keys()) if files != ledger.LedgerFiles({}, None) else []
+
+
+def outcome_opened(lake: Lake, model: str) -> bool:
+    """Whether the outcome of a model was opened, so that nothing can change its forecast any more."""
+    return bool(_opened(lake, model, chain_entries(lake)))
 
 
 def graded_outcome(lake: Lake, model: str) -> list[str]:
@@ -127,54 +182,157 @@ def graded_outcome(lake: Lake, model: str) -> list[str]:
     return weeks
 
 
-def labels_digest(manifests: list[Manifest]) -> str:
-    """One hash for the label partitions that a forecast was made from."""
-    lines = sorted(
-        f"{json.dumps(manifest.partition, sort_keys=True)} {manifest.content}" for manifest in manifests
+def finish(lake: Lake) -> None:
+    """Write what a killed process left undone: the head, and rows in the lake that an entry holds.
+
+    Raises:
+        RegistryError: the chain is broken.
+    """
+    if ledger.folder(lake.root).is_dir():
+        with exclusive(ledger.folder(lake.root)):
+            _finished(lake)
+
+
+def _finished(lake: Lake) -> list[Entry]:
+    """The chain, after what a killed process left undone was written; the caller holds the ledger."""
+    entries = chain_entries(lake)
+    ledger.remove_abandoned(lake.root)
+    if not entries:
+        return entries
+    named = json.loads(ledger.ledger_files(lake.root).head or b"{}")
+    if named.get("sequence") != entries[-1].sequence:
+        ledger.write_head(lake.root, lake.signing_keys()[0], entries[-1])
+    for model in sorted({entry.model for entry in entries}):
+        own = forecasts_of(entries, model)
+        if own and _unfinished(lake, model, own):
+            _published(lake, model, own)
+    return entries
+
+
+def _unfinished(lake: Lake, model: str, own: Sequence[Entry]) -> bool:
+    """Whether the lake lacks rows of this model as it does when a process is killed before it publishes them."""
+    if lake.manifest(REGISTERED_FORECASTS, {"model": model}) is None:
+        return True
+    try:
+        there = lake.read(REGISTERED_FORECASTS, {"model": model}).to_pylist()
+    except (LakeError, GateError):  # damaged: who needs these rows says so
+        return False
+    return len(own) > 1 and rows_objection(there, own) is not None and rows_objection(there, own[:-1]) is None
+
+
+def _standing(lake: Lake, model: str, own: Sequence[Entry]) -> pa.Table:
+    """The latest amendment of a model as the lake holds it, after all of its rows were compared with the entries."""
+    partition = {"model": model}
+    label = partition_label(REGISTERED_FORECASTS.name, partition)
+    exists = lake.manifest(REGISTERED_FORECASTS, partition) is not None
+    if exists and not own:
+        raise RegistryError(f"{label}: {UNREGISTERED}")
+    if own and not exists:
+        raise RegistryError(
+            f"{label}: its rows are absent, and entry {own[-1].sequence} of the registry holds them; materialise "
+            "`registered_forecasts` for this partition again"
+        )
+    try:
+        table = lake.read(REGISTERED_FORECASTS, partition)
+    except (LakeError, GateError) as error:
+        if not own:
+            raise
+        raise RegistryError(f"{str(error).rpartition('; ')[0]}; {ROWS_AGAIN}") from None
+    objection = rows_objection(table.to_pylist(), own)
+    if objection is not None:
+        raise RegistryError(f"{label}: {objection}, so the partition was edited after sealing; {ROWS_AGAIN}")
+    return table.filter(pc.equal(table.column("amendment"), own[-1].amendment))
+
+
+def _opened(lake: Lake, model: str, entries: Sequence[Entry]) -> str:
+    """How the outcome of a model is known, or nothing."""
+    opening = opening_of(entries, model)
+    if opening is not None:
+        return (
+            f"its outcome was opened on {opening.sealed_at[:10]} to grade production_labels of week {opening.week} (entry "
+            f"{opening.sequence} of the registry)"
+        )
+    graded = graded_outcome(lake, model)
+    return f"its outcome is already graded (production_labels of week {', '.join(graded)})" if graded else ""
+
+
+def _statement(
+    lake: Lake, model: str, forecast: pd.DataFrame, now: dt.datetime
+) -> tuple[Statement, tuple[dict[str, Any], ...]]:
+    frame = forecast.sort_values(ORDER, ignore_index=True)
+    head = frame.iloc[0]
+    labels = label_snapshots(lake, model, head)
+    prefixes = prefix_snapshots(lake, head["forecast_weeks"])
+    released = dt.datetime.fromisoformat(head["released_at"])
+    frame = frame.assign(
+        # Who seals says when it was; the day on which the rows were made is not enough.
+        kind=head["kind"] if now < released else ledger.RETROSPECTIVE,
+        prefixes_hash=snapshots_digest(prefixes) if prefixes else "",
+        code_version=code_version(),
     )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _sealed(forecast: pd.DataFrame, previous: str) -> pa.Table:
-    now = pd.Timestamp(dt.datetime.now(dt.UTC)).floor("us")
-    frame = forecast.sort_values(ORDER, ignore_index=True).assign(previous_hash=previous, sealed_at=now)
-    frame["forecast_hash"] = _digest(frame, previous, now)
-    return pa.Table.from_pandas(frame, schema=REGISTERED_FORECASTS.schema, preserve_index=False)
-
-
-def _digest(frame: pd.DataFrame, previous: str, sealed_at: pd.Timestamp) -> str:
-    """SHA-256 over the rows in their order, the previous seal and the time."""
-    document = {
-        "rows": _plain_rows(frame),
-        "previous_hash": previous,
-        "sealed_at": pd.Timestamp(sealed_at).isoformat(),
-    }
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-
-
-def _plain_rows(frame: pd.DataFrame) -> list[dict]:
-    """The rows as the lake stores them: a forecast just made and one read back are the same."""
-    columns = [name for name in REGISTERED_FORECASTS.schema.names if name not in SEALED_LATER]
-    table = pa.Table.from_pandas(
-        frame[columns],
-        schema=pa.schema([REGISTERED_FORECASTS.schema.field(name) for name in columns]),
-        preserve_index=False,
+    rows = tuple(plain_rows(frame))
+    statement = Statement(
+        kind=rows[0]["kind"],
+        released_at=rows[0]["released_at"],
+        rows_hash=ledger.digest(rows),
+        stack_hash=rows[0]["stack_hash"],
+        labels_hash=rows[0]["labels_hash"],
+        prefixes_hash=rows[0]["prefixes_hash"],
+        snapshots=(*labels, *prefixes),
     )
-    return table.to_pylist()
+    return statement, rows
+
+
+def _appended(
+    lake: Lake,
+    entries: Sequence[Entry],
+    now: dt.datetime,
+    kind: str,
+    model: str,
+    *,
+    amendment: int | None,
+    week: str | None = None,
+    statement: Statement | None = None,
+    rows: tuple[dict[str, Any], ...] = (),
+) -> Entry:
+    last = entries[-1] if entries else None
+    if last is not None and last.moment > now + CLOCK_TOLERANCE:
+        raise RegistryError(
+            f"{model}: entry {last.sequence} of the registry was made at {last.sealed_at}, which is later than now; set this "
+            "machine's clock right and run again"
+        )
+    # Two machines may disagree by a moment; the later time is the one that claims less.
+    moment = max(now, last.moment) if last is not None else now
+    entry = Entry(
+        sequence=last.sequence + 1 if last is not None else 1,
+        kind=kind,
+        model=model,
+        amendment=amendment,
+        week=week,
+        statement=statement,
+        sealed_at=ledger.utc(moment),
+        code_version=code_version(),
+        previous_hash=last.hash if last is not None else "",
+        rows=rows,
+    )
+    return ledger.append(lake.root, lake.signing_keys()[0], entry)
+
+
+def _published(lake: Lake, model: str, own: Sequence[Entry]) -> pa.Table:
+    table = sealed_table(own)
+    lake.write(REGISTERED_FORECASTS, {"model": model}, table)
+    return table.filter(pc.equal(table.column("amendment"), own[-1].amendment))
 
 
 def _same(sealed: pa.Table, forecast: pd.DataFrame, columns: list[str]) -> bool:
-    was, now = (
-        [[row[column] for column in columns] for row in _plain_rows(frame.sort_values(ORDER))]
-        for frame in (sealed.to_pandas(), forecast)
-    )
-    return was == now
+    now = plain_rows(forecast.sort_values(ORDER), columns)
+    return sealed.sort_by(ORDER).select(columns).to_pylist() == now
 
 
-def _refuse_clock_set_back(lake: Lake, model: str) -> None:
+def _refuse_clock_set_back(lake: Lake, model: str, now: dt.datetime) -> None:
     """The time of a seal says whether it came before the release; the store remembers later times than a clock that
     was set back."""
-    latest = dt.datetime.now(dt.UTC) + CLOCK_TOLERANCE
+    latest = now + CLOCK_TOLERANCE
     own = (manifest for manifest in lake.published(GRADED_LABELS) if manifest.partition["model"] == model)
     for manifest in (*own, *lake.published(REGISTERED_FORECASTS)):
         if dt.datetime.fromisoformat(manifest.published_at) > latest:
@@ -182,31 +340,3 @@ def _refuse_clock_set_back(lake: Lake, model: str) -> None:
                 f"{model}: {partition_label(manifest.table, manifest.partition)} was published at {manifest.published_at}, which "
                 "is later than now; set this machine's clock right before sealing"
             )
-
-
-def _newest_seal(lake: Lake, besides: str) -> str:
-    """The seal that was made last; a forecast that is sealed anew takes its own old place out of the chain."""
-    newest, seal_hash = None, ""
-    for manifest in lake.published(REGISTERED_FORECASTS):
-        if manifest.partition["model"] == besides or manifest.rows == 0:
-            continue
-        head = (
-            lake.read(REGISTERED_FORECASTS, manifest.partition, columns=["sealed_at", "forecast_hash"])
-            .slice(0, 1)
-            .to_pylist()[0]
-        )
-        if newest is None or head["sealed_at"] > newest:
-            newest, seal_hash = head["sealed_at"], head["forecast_hash"]
-    return seal_hash
-
-
-@contextmanager
-def _chain(lake: Lake) -> Iterator[None]:
-    """One seal at a time, also across processes, so that the chain does not fork."""
-    lake.root.mkdir(parents=True, exist_ok=True)
-    with open(lake.root / ".registry.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(lock, fcntl.LOCK_UN)

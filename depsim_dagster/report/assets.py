@@ -2,10 +2,14 @@
 
 import dagster as dg
 
+from depsim_dagster.estimation.comparison.schema import MODEL_COMPARISON
+from depsim_dagster.estimation.grader_error.schema import CORRECTED_RATES
+from depsim_dagster.estimation.shift.schema import TRAFFIC_SHIFT
 from depsim_dagster.grading.review.schema import GRADER_VALIDATION
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.warehouse import WAREHOUSE as WAREHOUSE
 from depsim_dagster.marts.warehouse import write_warehouse
+from depsim_dagster.registry.schema import ERROR_DECOMPOSITION, REGISTERED_TESTS, VARIANT_CALIBRATION
 from depsim_dagster.report.content import report_content
 from depsim_dagster.report.study_report import REPORT as REPORT
 from depsim_dagster.report.study_report import write_report
@@ -15,7 +19,7 @@ def report_assets() -> list[dg.AssetsDefinition]:
     """warehouse and study_report."""
 
     @dg.asset(
-        deps=list(MARTS),
+        deps=[*MARTS, REGISTERED_TESTS.name],
         group_name="report",
         description="One DuckDB file for people: the marts and the tables of numbers behind them, no text.",
         kinds={"duckdb"},
@@ -34,7 +38,14 @@ def report_assets() -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
-        deps=[*MARTS, GRADER_VALIDATION.name],
+        deps=[
+            *MARTS,
+            *(table.name for table in (GRADER_VALIDATION, CORRECTED_RATES, REGISTERED_TESTS)),
+            *(
+                table.name
+                for table in (MODEL_COMPARISON, TRAFFIC_SHIFT, VARIANT_CALIBRATION, ERROR_DECOMPOSITION)
+            ),
+        ],
         group_name="report",
         description="The study report: one self-contained HTML page, and report.json beside it.",
         kinds={"html"},

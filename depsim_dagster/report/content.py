@@ -9,7 +9,11 @@ import pyarrow.parquet as pq
 
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.config_sections import ConsentConfig
+from depsim_dagster.errors import DepsimError
+from depsim_dagster.estimation.comparison.schema import MODEL_COMPARISON
+from depsim_dagster.estimation.grader_error.schema import CORRECTED_RATES
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
+from depsim_dagster.estimation.shift.schema import TRAFFIC_SHIFT
 from depsim_dagster.grading.review.schema import GRADER_VALIDATION
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.marts.dbt_build import MARTS
@@ -18,12 +22,16 @@ from depsim_dagster.privacy.gates.aggregates import published_aggregate, suppres
 from depsim_dagster.registry.schema import (
     BASELINE_CALIBRATION,
     CALIBRATION_SUMMARY,
+    ERROR_DECOMPOSITION,
     POST_RELEASE_CALIBRATION,
     REGISTERED_FORECASTS,
+    REGISTERED_TESTS,
+    VARIANT_CALIBRATION,
 )
+from depsim_dagster.registry.verify import verify_study
 from depsim_dagster.report.missing_bounds import with_missing_bounds
 from depsim_dagster.report.quality_content import gate_marks, quality_content
-from depsim_dagster.report.report_content import ReportContent
+from depsim_dagster.report.report_content import RegistryState, ReportContent
 from depsim_dagster.study import Study
 from depsim_dagster.traffic.prefix_sources import BASELINE_SOURCES
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC, SAMPLING_FUNNEL
@@ -53,8 +61,42 @@ def report_content(study: Study) -> ReportContent:
         grader_validation=suppressed_validation(
             published_rows(study, GRADER_VALIDATION), study.config.privacy.k_anonymity
         ),
+        comparison=_published_aggregate(study, MODEL_COMPARISON),
+        corrected=_published_aggregate(study, CORRECTED_RATES),
+        shift=_published_aggregate(study, TRAFFIC_SHIFT),
+        variants=published_rows(study, VARIANT_CALIBRATION),
+        decomposition=published_rows(study, ERROR_DECOMPOSITION),
+        tests=published_rows(study, REGISTERED_TESTS),
+        registry=registry_state(study),
         gates=_gates(study),
     )
+
+
+def registry_state(study: Study) -> RegistryState:
+    """The registry's entries and what verifying it finds; a store that cannot be verified is said to be."""
+    try:
+        found = verify_study(study)
+    except DepsimError as error:
+        return RegistryState(refused=str(error))
+    entries = [
+        {
+            "sequence": entry.sequence,
+            "kind": entry.kind,
+            "model": entry.model,
+            "amendment": entry.amendment,
+            "week": entry.week,
+            "stated": entry.statement.kind if entry.statement is not None else None,
+            "at": entry.sealed_at,
+            "hash": entry.hash,
+            "previous_hash": entry.previous_hash,
+        }
+        for entry in found.entries
+    ]
+    findings = [
+        {"severity": each.severity, "where": each.where, "problem": each.problem, "way_out": each.way_out}
+        for each in found.findings
+    ]
+    return RegistryState(entries=pd.DataFrame(entries), findings=findings, intact=found.intact)
 
 
 def _with_worst_cases(

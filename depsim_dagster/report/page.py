@@ -10,6 +10,7 @@ from importlib import resources
 
 import pandas as pd
 
+from depsim_dagster.report.candidate_parts import candidate_parts
 from depsim_dagster.report.missing_bounds import missing_bounds_text
 from depsim_dagster.report.plain_rows import Row, plain, records, visible
 from depsim_dagster.report.plain_tables import mart_tables, plain_table
@@ -20,6 +21,7 @@ from depsim_dagster.report.quality_tables import (
     quality_tables,
     source_title,
 )
+from depsim_dagster.report.registry_tables import chain_table, status_text, tests_table
 from depsim_dagster.report.report_content import GROUP_TITLES, SANDBOX_LABEL, SANDBOX_SHORT, ReportContent
 from depsim_dagster.report.validation_table import NOT_VALIDATED, UNCORRECTED, validation_table
 from depsim_dagster.report.value_text import (
@@ -34,7 +36,15 @@ from depsim_dagster.report.value_text import (
     rate_cell,
     times_text,
 )
-from depsim_dagster.report.verdict import candidates, missing_text, summaries, verdict
+from depsim_dagster.report.verdict import (
+    call_text,
+    candidates,
+    intrinsic_text,
+    missing_text,
+    pit_text,
+    summaries,
+    verdict,
+)
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 
 
@@ -67,14 +77,19 @@ def render_report(content: ReportContent) -> str:
         for row in records(content.rates_by_week)
         if row.get("prefix_source", DEPLOYMENT_TRAFFIC) == DEPLOYMENT_TRAFFIC
     ]
+    parts = candidate_parts(content, groups)
     changed, baselines = changes_text(content.data_quality), _baselines(content)
     quality = quality_tables(content.data_quality, content.funnel)
     sections = [
         _section(index, rows, summary.get(model), sandbox)
-        | {"changed": changed.get(model, []), "baselines": baselines.get(model, {})}
+        | {
+            "changed": changed.get(model, []),
+            "baselines": baselines.get(model, {}),
+            "parts": parts[model],
+        }
         for index, (model, rows) in enumerate(groups.items(), start=1)
     ]
-    levels = {row["level"] for row in records(content.forecasts) if row.get("level") is not None}
+    levels = {row["level"] for row in records(content.standing_forecasts) if row.get("level") is not None}
     verdicts = [section["verdict"] for section in sections]
     strip = {v.model: rows for v, rows in zip(verdicts, groups.values(), strict=True) if v.comparable}
     bars = {v.model: (v.median_sme, v.noise_floor) for v in verdicts}
@@ -111,6 +126,10 @@ def render_report(content: ReportContent) -> str:
             (str(key), generic_cell({"v": plain(value)}, "v"))
             for key, value in content.measurement_stack.items()
         ],
+        tests=tests_table(content),
+        chain=chain_table(content.registry) if content.registry is not None else None,
+        registry_status=status_text(content.registry),
+        findings=[plain(finding) for finding in content.registry.findings] if content.registry else [],
         seals=_seals(content),
         mixed_stacks=sorted(_hashes(content, "stack_hash")),
         rate=number_text,
@@ -155,6 +174,9 @@ def _section(index: int, rows: list[Row], summary: Row | None, sandbox: bool) ->
         "id": f"candidate-{index}",
         "verdict": found,
         "missing": missing_text(found),
+        "intrinsic": intrinsic_text(found),
+        "calls": call_text(found),
+        "pit": pit_text(found),
         "groups": by_group,
         "turns": turns,
         "calibration": Markup(calibration_figure(rows, **draw(figure_id=f"fig-calibration-{index}")))
@@ -212,7 +234,7 @@ def _seals(content: ReportContent) -> list[Row]:
     for row in records(content.calibration):
         scored.setdefault(str(row["model"]), set()).add(str(row.get("forecast_hash")))
     seals: dict[tuple[str, str], Row] = {}
-    for row in records(content.forecasts):
+    for row in records(content.standing_forecasts):
         key = (str(row["model"]), str(row.get("forecast_hash")))
         seal = seals.setdefault(
             key,
@@ -226,7 +248,12 @@ def _seals(content: ReportContent) -> list[Row]:
                     "released_at",
                     "sealed_at",
                     "tau",
+                    "tau_source",
                     "level",
+                    "amendment",
+                    "sequence",
+                    "code_version",
+                    "prefixes_hash",
                     "stack_hash",
                     "labels_hash",
                     "previous_hash",

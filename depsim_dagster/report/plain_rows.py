@@ -17,6 +17,7 @@ FLAGS = {
     "moved",
     "direction_correct",
     "observed_in_prediction",
+    "called_correct",
     "sandbox",
 }  # null-able booleans
 Row = dict[str, Any]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
 from depsim_dagster.report.plain_rows import Row, records
@@ -13,10 +16,24 @@ WIDEST_TURNED = 6
 CONSTANT_COLUMNS = ("kind", "stack_hash", "sandbox")
 MART_KEYS = {
     "rate_calibration": ("candidate", "category_group"),
-    "directional_accuracy": ("candidate", "filter", "compared_with"),
+    "directional_accuracy": ("candidate", "filter", "compared_with", "called_by"),
     "taxonomy_coverage": ("candidate",),
     "baseline_comparison": ("candidate", "baseline", "filter"),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A titled part of a candidate's section: warnings, tables (as `plain_table` makes them), notes below them. `absent` is
+    what is said where there is nothing to show; `withheld` that a cell is.
+    """
+
+    title: str
+    tables: Sequence[Row] = ()
+    notes: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    absent: str = ""
+    withheld: bool = False
 
 
 def plain_table(title: str, frame: pd.DataFrame, empty: str = "") -> Row:

@@ -44,17 +44,34 @@ class DataQuality:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RegistryState:
+    """The registry as it was found when the report was made.
+
+    entries: sequence, kind (forecast, amendment or outcome_opened), model, amendment, week, stated (registered or
+    retrospective), at, hash, previous_hash; findings: severity, where, problem, way_out, of what is wrong with it or changed
+    below it. `refused` is why it could not be verified at all.
+    """
+
+    entries: pd.DataFrame = field(default_factory=pd.DataFrame)
+    findings: Sequence[Mapping[str, object]] = ()
+    intact: bool = False
+    refused: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ReportContent:
     """Everything that the page shows. An empty table or mapping means "absent" and is said so on the page.
 
     calibration: `post_release_calibration` rows of all candidates; summary: `calibration_summary` rows (a candidate
-    without one has no median, tail or noise floor); forecasts: `registered_forecasts` rows (a
-    candidate without calibration rows is shown as sealed, not yet observed); baselines: `baseline_calibration` rows;
-    rates_by_week: `rate_estimates` and `observed_rates` rows together; funnel: week, prefix_source, rule, turns, order,
-    where the turns that each rule excluded and those that are left add up to the source's turns; marts: name to any
-    table; grader_validation: rows of the table of that name; gates: mappings with week, suite, success, suite_version,
-    note. A row whose `suppressed` is true has its numbers withheld, because they rest on fewer than `k_anonymity` users
-    or would give such a number away.
+    without one has no median, tail or noise floor); forecasts: `registered_forecasts` rows, of which the latest amendment of
+    each candidate is its forecast (a candidate without calibration rows is shown as sealed, not yet observed); baselines:
+    `baseline_calibration` rows; rates_by_week: `rate_estimates` and `observed_rates` rows together; funnel: week,
+    prefix_source, rule, turns, order, where the turns that each rule excluded and those that are left add up to the source's
+    turns; marts: name to any table; grader_validation: rows of the table of that name; comparison, corrected, shift,
+    variants, decomposition, tests: rows of `model_comparison`, `corrected_rates`, `traffic_shift`, `variant_calibration`,
+    `error_decomposition` and `registered_tests`; registry: None where it is not known; gates: mappings with week, suite,
+    success, suite_version, note. A row whose `suppressed` is true has its numbers withheld, because they rest on fewer than
+    `k_anonymity` users or would give such a number away.
     """
 
     study: str
@@ -70,6 +87,13 @@ class ReportContent:
     measurement_stack: Mapping[str, object] = field(default_factory=dict)
     data_quality: DataQuality = field(default_factory=DataQuality)
     grader_validation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
+    corrected: pd.DataFrame = field(default_factory=pd.DataFrame)
+    shift: pd.DataFrame = field(default_factory=pd.DataFrame)
+    variants: pd.DataFrame = field(default_factory=pd.DataFrame)
+    decomposition: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tests: pd.DataFrame = field(default_factory=pd.DataFrame)
+    registry: RegistryState | None = None
     k_anonymity: int | None = None
     gates: Sequence[Mapping[str, object]] = ()
 
@@ -83,5 +107,19 @@ class ReportContent:
             self.baselines,
             self.rates_by_week,
             self.grader_validation,
+            self.comparison,
+            self.corrected,
+            self.shift,
+            self.variants,
+            self.decomposition,
+            self.tests,
         )
         return self.sandbox or any(row.get("sandbox") is True for frame in frames for row in records(frame))
+
+    @property
+    def standing_forecasts(self) -> pd.DataFrame:
+        """The rows of `forecasts` that stand: each candidate's latest amendment."""
+        rows = self.forecasts
+        if not len(rows) or "amendment" not in rows:
+            return rows
+        return rows[rows["amendment"] == rows.groupby("model")["amendment"].transform("max")]

@@ -6,6 +6,8 @@ It summarises and formats tables that are already scored; it computes no interva
     report_content, plain_rows   what is shown, as rows of plain values
     value_text, verdict          numbers as words, and a candidate in a few of them
     plain_tables, quality_tables any table, a mart that fits a page, and those on traffic, gates and data quality
+    candidate_parts, *_part      the tables of one candidate: comparison, correction, shift, variants, decomposition
+    registry_tables              the registered tests, and the registry's chain
     figures, page, terminal      SVG, HTML, and the table in the terminal
 """
 
@@ -23,12 +25,14 @@ import pandas as pd
 from depsim_dagster.errors import LakeError
 from depsim_dagster.report.page import render_report, utc_text
 from depsim_dagster.report.plain_rows import plain, records
-from depsim_dagster.report.report_content import SANDBOX_LABEL, ReportContent
+from depsim_dagster.report.report_content import SANDBOX_LABEL, RegistryState, ReportContent
 from depsim_dagster.report.verdict import candidates, summaries, verdict
 
 REPORT = "report.html"  # beside the study file
 # 2: rates and funnel by prefix source, baselines; data_quality is a mapping of tables (DataQuality).
-SCHEMA_VERSION = "2"
+# 3: model_comparison, corrected_rates, traffic_shift, variant_calibration, error_decomposition, registered_tests, registry;
+#    forecasts may hold several amendments of a candidate, the largest is the one that stands; called directions and tau.
+SCHEMA_VERSION = "3"
 
 
 def report_json(content: ReportContent) -> str:
@@ -57,9 +61,20 @@ def report_json(content: ReportContent) -> str:
             for part in fields(content.data_quality)
         },
         "grader_validation": records(content.grader_validation),
+        "model_comparison": records(content.comparison),
+        "corrected_rates": records(content.corrected),
+        "traffic_shift": records(content.shift),
+        "variant_calibration": records(content.variants),
+        "error_decomposition": records(content.decomposition),
+        "registered_tests": records(content.tests),
+        "registry": _registry(content.registry),
         "gates": [plain(gate) for gate in content.gates],
     }
     return json.dumps(document, allow_nan=False, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _registry(state: RegistryState | None) -> object:
+    return None if state is None else plain(asdict(state) | {"entries": records(state.entries)})
 
 
 def _plain_table(table: Mapping[str, object] | pd.DataFrame | None) -> object:

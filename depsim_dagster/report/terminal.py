@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from depsim_dagster.report.plain_rows import Row, visible
+from depsim_dagster.report.plain_rows import Row, records, visible
 from depsim_dagster.report.report_content import SANDBOX_SHORT, ReportContent
 from depsim_dagster.report.value_text import direction_text, rate_cell, times_text
-from depsim_dagster.report.verdict import Verdict, candidates, missing_text, summaries, verdict
+from depsim_dagster.report.verdict import (
+    Verdict,
+    call_text,
+    candidates,
+    intrinsic_text,
+    missing_text,
+    pit_text,
+    summaries,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
 WIDEST = 100
 BESIDE_NAME = 58  # columns for two rates with their intervals below, SME, moved and direction
 LONGEST_NAME = (16, 32)  # in a narrow and in a wide terminal
-ASCII = str.maketrans({"×": "x", "–": "-", "✓": "", "✗": ""})
+ASCII = str.maketrans({"×": "x", "–": "-", "✓": "", "✗": "", "τ": "tau", "∞": "inf", "≥": ">="})
 
 
 def study_table(
@@ -34,12 +43,13 @@ def study_table(
     summary: pd.DataFrame,
     width: int = WIDEST,
     forecasts: pd.DataFrame | None = None,
+    comparison: pd.DataFrame | None = None,
 ) -> Group:
     """A printable group for a rich Console: per candidate the categories with forecast, observed rate (per 100,000,
-    with intervals), SME, moved and direction, and four summary lines, whose SMEs are read from calibration_summary.
+    with intervals), SME, moved and direction, and summary lines, whose SMEs are read from calibration_summary.
     At most 100 columns wide. `width` is the console's: in a narrow one an interval goes below its rate, and a long
     name is folded behind an underscore. A candidate that has rows in `forecasts` (registered_forecasts) alone is shown
-    with its forecast, its predecessor's simulation and production.
+    with its forecast, its predecessor's simulation and production. `comparison` (model_comparison) adds a line on what rose.
 
     Raises LakeError when the table has rows but no model or category column.
     """
@@ -60,6 +70,9 @@ def study_table(
     parts: list[Table | Text] = []
     if content.shows_sandbox:
         parts.append(Text(SANDBOX_SHORT, style="bold yellow"))
+    beside: dict[str, list[Row]] = {}
+    for row in [] if comparison is None else records(comparison):
+        beside.setdefault(str(row["model"]), []).append(row)
     for model, rows in candidates(content).items():
         found = verdict(rows, summarised.get(model))
         parts += [Text(), _heading(found)]
@@ -67,6 +80,8 @@ def study_table(
             parts += [_table(rows, min(width, WIDEST)), *summary_lines(found)]
         else:
             parts += [_forecast_table(rows, min(width, WIDEST)), *_unobserved_lines()]
+        if (rose := rise_line(beside.get(model, []))) is not None:
+            parts.append(rose)
         if (missing := missing_text(found)) is not None:
             parts.append(Text("  " + missing, style="yellow"))
     return Group(*parts or [Text("No sealed forecast yet: registered_forecasts is empty.")])
@@ -92,7 +107,21 @@ def summary_lines(found: Verdict) -> list[Text]:
         f" where production moved {found.movers_right} of {found.movers_called}",
         f"Observed counts inside the prediction interval: {found.inside} of {found.inside_of}",
     ]
+    for text in (intrinsic_text(found), call_text(found), pit_text(found)):
+        if text is not None:
+            lines.append(_ascii(text[:1].upper() + text[1:]))
     return [Text("  " + line) for line in lines]
+
+
+def rise_line(rows: list[Row]) -> Text | None:
+    """What rose against the predecessor on the same prefixes (rows of model_comparison of one candidate)."""
+    from rich.text import Text
+
+    if not rows:
+        return None
+    rose = [_ascii(str(row["category"])) for row in rows if row["rose"]]
+    found = ", ".join(rose) if rose else "nothing"
+    return Text(f"  Rose on the same prefixes (false discovery rate 10 %): {found}")
 
 
 def _heading(found: Verdict) -> Text:

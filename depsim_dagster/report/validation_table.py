@@ -20,7 +20,8 @@ NOT_VALIDATED = (
     "flags, uncorrected."
 )
 UNCORRECTED = (
-    "Rates on this page are those of what the grader flags; they are not corrected by these figures. Shares are weighted "
+    "Forecasts, observed rates and scores are those of what the grader flags. What these labels make of them stands in the "
+    "section of each candidate, corrected beside raw, or the reason why a rate is not corrected. Shares are weighted "
     "by the probabilities with which turns came to be read, so they are those of the population and not of the labels. "
     "Kappa is agreement beyond chance; people with each other show what a grader can be held to. Intervals are in brackets."
 )

@@ -1,10 +1,13 @@
-"""Numbers, rates, probabilities and directions as text for reading. Zero events are a bound and never a zero."""
+"""Numbers, rates, probabilities and directions as text for reading. A rate below what its turns resolve is "below 1 in N"
+and never a zero.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 
+from depsim_dagster.estimation.counts import below_floor, below_text, resolvable_per_100k
 from depsim_dagster.report.plain_rows import Row
 
 ABSENT = "–"
@@ -37,6 +40,15 @@ def times_text(value: float | None) -> str:
     return f"{value:,.{0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.095 else 3}f}×"
 
 
+def ratio_text(value: float | None, lower: float | None, upper: float | None) -> str:
+    """A ratio with its interval: 1.8× (1.1–3.2). Without an upper limit, or an estimate beside a lower one, it is open."""
+    if lower is None and upper is None:
+        return times_text(value)
+    estimate = "∞" if value is None else "0×" if value == 0 else times_text(value)
+    low = times_text(lower).removesuffix("×") if lower else "0"
+    return f"{estimate} ({low}–{'∞' if upper is None else times_text(upper).removesuffix('×')})"
+
+
 def probability_text(value: float | None) -> str:
     """A probability to three decimals; beyond them "< 0.001" and "> 0.999", because more would be pretence."""
     if value is None:
@@ -47,8 +59,9 @@ def probability_text(value: float | None) -> str:
 def rate_cell(row: Row, prefix: str) -> dict[str, str]:
     """The rate `<prefix>_per_100k` for reading: text, interval and count.
 
-    Zero events are "below X": X is the interval's upper limit, or 3/N (-ln 0.05 / n, ESTIMATION.md) for a
-    predecessor, which the tables give without an interval. Without n there was no observation.
+    No event, or a rate below what the turns resolve (`counts.below_floor`), is "below 1 in N": N belongs to the interval's
+    upper limit, which stands beside it, or to 3/N (-ln 0.05 / n, ESTIMATION.md) for a predecessor without an event, which
+    the tables give without an interval. Without n there was no observation.
     """
     k, n = row.get(f"{prefix}_k"), row.get(f"{prefix}_n")
     rate, lower, upper = (row.get(f"{prefix}{part}_per_100k") for part in ("", "_lower", "_upper"))
@@ -57,9 +70,29 @@ def rate_cell(row: Row, prefix: str) -> dict[str, str]:
     count = f"{k if k is not None else '?'}/{n:,}" if not isinstance(k, int) else f"{k:,}/{n:,}"
     if not k:
         bound = upper if upper else zero_bound(n)
-        return {"text": f"below {number_text(bound)}", "interval": "", "count": count}
+        return {"text": below_text(bound), "interval": f"0–{number_text(bound)}", "count": count}
     interval = f"{number_text(lower)}–{number_text(upper)}" if lower is not None and upper is not None else ""
-    return {"text": number_text(rate), "interval": interval, "count": count}
+    return {"text": rate_text(row, prefix), "interval": interval, "count": count}
+
+
+def rate_text(row: Row, prefix: str) -> str:
+    """The rate `<prefix>_per_100k` of some events: "below 1 in N" where the turns do not resolve it."""
+    rate, upper = row.get(f"{prefix}_per_100k"), row.get(f"{prefix}_upper_per_100k")
+    floor = resolvable_per_100k([row.get(f"{prefix}_n")], [row.get(f"{prefix}_design_effect")])
+    below = upper and bool(below_floor([row.get(f"{prefix}_k")], [rate], floor)[0])
+    return below_text(upper) if below else number_text(rate)
+
+
+def below_rate_text(
+    rate: float | None, lower: float | None, upper: float | None, floor: float | None = None
+) -> str:
+    """An estimated rate per 100k with its interval; one of zero, or below `floor`, is "below 1 in N" by its upper limit."""
+    if rate is None:
+        return ABSENT
+    interval = f" ({number_text(lower or 0.0)}–{number_text(upper)})" if upper is not None else ""
+    return (
+        below_text(upper) if upper and (rate == 0 or rate < (floor or 0)) else number_text(rate)
+    ) + interval
 
 
 def zero_bound(n: int) -> float:
@@ -68,7 +101,7 @@ def zero_bound(n: int) -> float:
 
 
 def generic_cell(row: Row, column: str) -> str:
-    """Any table's cell as text; a zero rate per 100k is shown through the row's upper limit, never as 0."""
+    """Any table's cell as text; a zero rate per 100k is "below 1 in N" by the row's upper limit, never 0."""
     value = row.get(column)
     if value is None:
         return WITHHELD if row.get("suppressed") else ABSENT
@@ -76,7 +109,7 @@ def generic_cell(row: Row, column: str) -> str:
         return "✓ yes" if value else "✗ no"
     if column.endswith("per_100k") and value == 0 and not {"lower", "upper"} & set(column.split("_")):
         upper = row.get(f"{column.removesuffix('per_100k')}upper_per_100k")
-        return f"below {number_text(upper)}" if upper else "none observed"
+        return below_text(upper) if upper else "none observed"
     if column == "recall" and value < 1:  # what was missed is not rounded away
         return f"{min(value, 0.999):.3f}"
     if column.endswith("_at") and str(value).endswith("+00:00"):

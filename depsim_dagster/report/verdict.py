@@ -12,9 +12,10 @@ from depsim_dagster.estimation.comparison.ratio import jeffreys_rate
 from depsim_dagster.estimation.counts import counts_as_read
 from depsim_dagster.report.plain_rows import Row, records
 from depsim_dagster.report.report_content import ReportContent
-from depsim_dagster.report.value_text import ABSENT, rate_cell
+from depsim_dagster.report.value_text import ABSENT, number_text, rate_cell, ratio_text
 
 MISSING = ("missing", "missing_low_per_100k", "missing_high_per_100k")
+TAU = ("tau", "tau_lower", "tau_upper", "intrinsic_sme", "intrinsic_sme_lower", "intrinsic_sme_upper")
 RISE = 1.5  # METHOD.md: a production rate "moved" from 1.5x on
 MINIMUM_EVENTS = (
     10  # the contract's bar for `comparable`; used here only to keep noise out of the lists of rises
@@ -26,7 +27,9 @@ class Verdict:
     """How one candidate's forecast did. Errors (SME, a factor >= 1) are over the comparable categories only;
     None = no data. `noise_floor` and its p90 are what a perfect simulator's median SME would be. `missing_of` target
     turns were to be labelled in the forecast's worst category, and `missing` of them have no label, `missing_share` by
-    weight.
+    weight. `called` directions are those that the forecast gave more than its call probability, and the rest `abstained`.
+    `pit_below` and `pit_above` of `pit_of` outcomes lie in the lowest and the highest tenth of their prediction. `tau` is
+    what is left of the error (as a log ratio) after sampling, and `intrinsic_sme` the median SME that it alone makes.
     """
 
     model: str
@@ -52,6 +55,20 @@ class Verdict:
     paired_called: int
     inside: int
     inside_of: int
+    called: int
+    called_correct: int
+    abstained: int
+    called_movers: int
+    called_movers_correct: int
+    pit_below: int
+    pit_above: int
+    pit_of: int
+    tau: float | None
+    tau_lower: float | None
+    tau_upper: float | None
+    intrinsic_sme: float | None
+    intrinsic_sme_lower: float | None
+    intrinsic_sme_upper: float | None
     missing: int
     missing_of: int
     missing_share: float
@@ -75,7 +92,7 @@ def candidates(content: ReportContent) -> dict[str, list[Row]]:
         groups.setdefault(str(row["model"]), []).append(row)
     scored = {(str(row["model"]), str(row["category"])): row for rows in groups.values() for row in rows}
     released, sealed_only = {}, {}
-    for row in records(content.forecasts):
+    for row in records(content.standing_forecasts):
         model = str(row["model"])
         released[model] = str(row.get("released_at") or "")
         if beside := scored.get((model, str(row["category"]))):
@@ -94,6 +111,7 @@ def _unobserved(row: Row) -> Row:
         "k": "forecast_k",
         "n": "forecast_n",
         **{name: f"forecast_{name}" for name in MISSING},
+        "design_effect": "forecast_design_effect",
         "rate_per_100k": "forecast_per_100k",
         "lower_per_100k": "forecast_lower_per_100k",
         "upper_per_100k": "forecast_upper_per_100k",
@@ -121,6 +139,9 @@ def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
     movers = [row for row in called if row.get("moved")]
     paired = [row for row in rows if row.get("paired_direction") and row.get("observed_direction")]
     judged = [row for row in rows if row.get("observed_in_prediction") is not None]
+    sure = [row for row in rows if row.get("called_correct") is not None]
+    sure_movers = [row for row in sure if row.get("moved")]
+    pit = [row["pit"] for row in rows if row.get("pit") is not None]
     observed = any(row.get("observed_n") for row in rows)
     missing = max(rows, key=lambda row: row.get("forecast_missing") or 0)
     lost = missing.get("forecast_missing") or 0
@@ -149,6 +170,15 @@ def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
         paired_called=len(paired),
         inside=sum(row["observed_in_prediction"] for row in judged),
         inside_of=len(judged),
+        called=len(sure),
+        called_correct=sum(row["called_correct"] for row in sure),
+        abstained=sum(row.get("called_direction") == 0 for row in rows),
+        called_movers=len(sure_movers),
+        called_movers_correct=sum(row["called_correct"] for row in sure_movers),
+        pit_below=sum(value < 0.1 for value in pit),
+        pit_above=sum(value > 0.9 for value in pit),
+        pit_of=len(pit),
+        **{name: summary.get(name) for name in TAU},
         missing=lost,
         missing_of=lost + (missing.get("forecast_n") or 0),
         missing_share=_missing_share(missing, lost),
@@ -192,10 +222,42 @@ def _rise(row: Row) -> float:
     """X→Y over Y→Y, of smoothed rates; the predecessor carries no design effect, so the candidate's stands in for it."""
     smoothed = []
     for side in ("forecast", "predecessor_sim"):
-        rate, n, effect = row[f"{side}_per_100k"], row[f"{side}_n"], row.get("design_effect")
+        rate, n, effect = row[f"{side}_per_100k"], row[f"{side}_n"], row.get("forecast_design_effect")
         count, turns, _ = counts_as_read([rate], [n], [effect])
         smoothed.append(float(jeffreys_rate(count, turns)[0]))
     return smoothed[0] / smoothed[1]
+
+
+def intrinsic_text(found: Verdict) -> str | None:
+    """What is left of the error when the sampling of both counts is taken out."""
+    if found.tau is None:
+        return None
+    tau = number_text(found.tau)
+    if found.tau_lower is not None or found.tau_upper is not None:
+        high = "∞" if found.tau_upper is None else number_text(found.tau_upper)
+        tau += f" ({number_text(found.tau_lower or 0.0)}–{high})"
+    error = ratio_text(found.intrinsic_sme, found.intrinsic_sme_lower, found.intrinsic_sme_upper)
+    return f"without sampling error: {error}, from τ = {tau}"
+
+
+def call_text(found: Verdict) -> str | None:
+    """The directions that the forecast was sure of, and those that it left open."""
+    if not found.called and not found.abstained:
+        return None
+    return (
+        f"sure calls: {found.called_correct} of {found.called} right, {found.called_movers_correct} of "
+        f"{found.called_movers} where production moved; {found.abstained} abstained"
+    )
+
+
+def pit_text(found: Verdict) -> str | None:
+    """Whether observed counts fall evenly over their predictions."""
+    if not found.pit_of:
+        return None
+    return (
+        f"PIT of {found.pit_of} observed counts: {found.pit_below} in the lowest tenth of their prediction and "
+        f"{found.pit_above} in the highest, where {found.pit_of / 10:.1f} each are to be expected"
+    )
 
 
 def missing_text(found: Verdict) -> str | None:

@@ -132,8 +132,12 @@ def _lift(category: str, topic: str | None) -> float:
 
 
 @lru_cache(maxsize=65536)
-def probabilities(model: str, environment: str, features: Features) -> tuple[float, ...]:
-    """p of every category, in the order of `CATEGORIES`, for one target turn."""
+def probabilities(
+    model: str, environment: str, features: Features, environment_gap: float = 1.0
+) -> tuple[float, ...]:
+    """p of every category, in the order of `CATEGORIES`, for one target turn; with `World.environment_gap` 0 replay is
+    production.
+    """
     column = MODELS.index(model)
     result = []
     for category in CATEGORIES:
@@ -144,7 +148,7 @@ def probabilities(model: str, environment: str, features: Features) -> tuple[flo
         if category in DISALLOWED_CONTENT:
             p *= _LANGUAGE_FACTOR[features.language]
         if environment == "replay":
-            p *= REPLAY_FACTOR.get(category, 1.0)
+            p *= REPLAY_FACTOR.get(category, 1.0) ** environment_gap
         if category == "calculator_hacking" and not features.search_offered:
             p = 0.0
         if category == "lying_about_tools" and not features.tool_offered:

@@ -101,7 +101,8 @@ def enumerate_truth(world: World, directory: str | Path) -> pa.Table:
         )
         cases = [(model, "replay") for model in world.models] + [(world.deployed(week), "production")]
         for model, environment in cases:
-            for category, rate in zip(CATEGORIES, _mean_rates(model, environment, counts), strict=True):
+            rates = _mean_rates(model, environment, counts, world.environment_gap)
+            for category, rate in zip(CATEGORIES, rates, strict=True):
                 rows.append(
                     {
                         "model": model,
@@ -115,13 +116,15 @@ def enumerate_truth(world: World, directory: str | Path) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=TRUTH_SCHEMA)
 
 
-def _mean_rates(model: str, environment: str, counts: Counter[Features]) -> list[float | None]:
+def _mean_rates(
+    model: str, environment: str, counts: Counter[Features], environment_gap: float
+) -> list[float | None]:
     total = counts.total()
     if not total:
         return [None] * len(CATEGORIES)
     sums = [0.0] * len(CATEGORIES)
     for features, count in counts.items():
-        for i, p in enumerate(probabilities(model, environment, features)):
+        for i, p in enumerate(probabilities(model, environment, features, environment_gap)):
             sums[i] += p * count
     return [1e5 * value / total for value in sums]
 

@@ -32,6 +32,7 @@ class World:
 
     `releases` maps each model to the index of the week in which it starts to answer all traffic; one of
     them must be 0. `grader_sensitivity` and `grader_specificity` are per category and per target turn.
+    `environment_gap` scales, on the log scale, how replay differs from production: 1 as planted in `behaviour`, 0 not at all.
     """
 
     seed: int = 20260105
@@ -41,6 +42,7 @@ class World:
     releases: Mapping[str, int] = field(default_factory=lambda: DEFAULT_RELEASES)
     grader_sensitivity: float = 0.95
     grader_specificity: float = 0.9998
+    environment_gap: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("seed", "weeks", "conversations_per_week"):
@@ -75,6 +77,9 @@ class World:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ConfigurationError(f"world: {name} must lie in [0, 1]")
+        gap = self.environment_gap
+        if isinstance(gap, bool) or not isinstance(gap, int | float) or not 0 <= gap <= 2:
+            raise ConfigurationError("world: environment_gap must lie in [0, 2]")
         object.__setattr__(self, "releases", MappingProxyType(dict(self.releases)))
 
     @property

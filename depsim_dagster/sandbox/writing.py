@@ -64,7 +64,7 @@ def target_turn(
     """The turn that `model` writes after `messages` in `environment`; same arguments, same turn."""
     names = tool_names(tools)
     features = read_features(messages, names)
-    p = probabilities(model, environment, features)
+    p = probabilities(model, environment, features, world.environment_gap)
     drawn, wording = draw(
         world.seed, model, environment, canonical_prefix(messages, names), request_seed, choice, p
     )

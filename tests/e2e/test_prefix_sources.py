@@ -129,7 +129,7 @@ def test_the_baseline_is_scored_beside_the_forecast_and_shown(studies):
     report = json.loads(beside.config.path("report.json").read_text(encoding="utf-8"))
     assert len(report["baselines"]) == 20
     mart = {row["baseline"] for row in report["marts"]["baseline_comparison"]}
-    assert mart == {"previous_production", CHALLENGING_PROMPTS}
+    assert mart == {"previous_production", "unshrunk_ratio", CHALLENGING_PROMPTS}
     (rejected,) = report["data_quality"]["rejected"]
     assert (rejected["reason"], rejected["records"]) in {("truncated", 1), ("not_json", 1)}
     page = beside.config.path("report.html").read_text(encoding="utf-8")

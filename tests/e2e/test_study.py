@@ -11,6 +11,8 @@ import pytest
 from depsim_dagster.config import load_study
 from depsim_dagster.definitions import build_definitions
 from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
+from depsim_dagster.registry.seal import chain_entries, graded_outcome
+from depsim_dagster.registry.verify import verify_study
 from depsim_dagster.report.content import report_content
 from depsim_dagster.sandbox.truth import consenting, eligible_turns
 from depsim_dagster.study import Study
@@ -60,12 +62,17 @@ def test_every_step_is_a_run_that_the_ui_shows(instance):
     assert {record.status for record in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
 
 
-def test_forecast_is_sealed_before_the_outcome_is_graded(instance):
-    finished = {}
-    for asset in ("registered_forecasts", "production_labels"):
-        records = instance.fetch_materializations(dg.AssetKey(asset), limit=50).records
-        finished[asset] = [record.timestamp for record in records]
-    assert max(finished["registered_forecasts"]) < min(finished["production_labels"])
+def test_forecast_is_sealed_before_the_outcome_is_graded(study, instance):
+    (sealed,) = instance.fetch_materializations(dg.AssetKey("registered_forecasts"), limit=50).records
+    graded = {
+        record.partition_key: record.timestamp
+        for record in instance.fetch_materializations(dg.AssetKey("production_labels"), limit=50).records
+    }
+    outcome = graded_outcome(study.lake, "sandbox-v2")
+    assert outcome and sealed.timestamp < min(graded[week] for week in outcome)
+    entries = [(entry.kind, entry.model) for entry in chain_entries(study.lake)]
+    assert entries == [("forecast", "sandbox-v2"), ("outcome_opened", "sandbox-v2")]
+    assert verify_study(study).intact
 
 
 def test_report_marts_and_warehouse_hold_the_same_score(study):

@@ -54,7 +54,7 @@ def test_independent_turns_give_clopper_pearson(k, n, printed):
     assert (row["lower_per_100k"], row["upper_per_100k"]) == pytest.approx(
         (1e5 * exact.low, 1e5 * exact.high), rel=1e-9
     )
-    assert (row["method"], row["below_floor"]) == ("korn_graubard", False)
+    assert (row["method"], row["below_floor"]) == ("korn_graubard", k < 3)  # one in ten may be none in ten
     assert row["design_effect"] == pytest.approx(1.0)
 
 

@@ -131,14 +131,15 @@ def test_repeats_of_one_user_widen_the_interval():
 
 
 def test_the_variance_factor_of_a_small_count_is_shrunk_to_the_pool():
-    """s = (v + 5 s_pool)/(y + 5): ten events of one user, one event of another category."""
+    """s = (v + m s_pool)/(y + m), m five effective events: ten events of one user, one event of another category."""
     users = ["heavy"] * 10 + [f"u{i}" for i in range(99_990)]
     common = label_rows([True] * 10 + [False] * 99_990, category="a", user_id=users)
     rare = label_rows([False] * 10 + [True] + [False] * 99_989, category="b", user_id=users)
     out = estimate_rates(pd.concat([common, rare]), ["category"]).set_index("category")
     pool = (100 + 1) / (10 + 1)
-    assert out.loc["a", "design_effect"] == pytest.approx((100 + 5 * pool) / 15, rel=1e-3)
-    assert out.loc["b", "design_effect"] == pytest.approx((1 + 5 * pool) / 6, rel=1e-3)
+    prior = 5 * pool
+    assert out.loc["a", "design_effect"] == pytest.approx((100 + prior * pool) / (10 + prior), rel=1e-3)
+    assert out.loc["b", "design_effect"] == pytest.approx((1 + prior * pool) / (1 + prior), rel=1e-3)
     # Another model's categories do not enter the pool.
     other = rare.assign(model="n")
     both = estimate_rates(pd.concat([common, rare, other]), ["model", "category"]).set_index(
@@ -192,7 +193,9 @@ def test_invariants(rows, share):
     out = estimate_rates(labels, ["category"])
     assert (out["lower_per_100k"] <= out["rate_per_100k"]).all()
     assert (out["rate_per_100k"] <= out["upper_per_100k"]).all()
-    assert ((out["k"] == 0) == out["below_floor"]).all()
+    assert (
+        out["below_floor"] == ((out["k"] == 0) | (out["rate_per_100k"] < out["resolvable_per_100k"]))
+    ).all()
     assert (out["design_effect"] > 0).all() and out["n"].sum() == len(rows)
     # Neither the order of rows nor the overall sampling share matters.
     again = labels.assign(inclusion_probability=labels["inclusion_probability"] * share).sample(

@@ -5,15 +5,22 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from depsim_dagster.estimation.calibration.direction_calls import direction_probability
 from depsim_dagster.estimation.calibration.noise_floor import median_sme_noise_floor, sme_noise_floor
 from depsim_dagster.estimation.calibration.scoring import (
     CALIBRATION_COLUMNS,
     comparable,
     log_score,
     score_forecast,
+    sme_interval,
 )
-from depsim_dagster.estimation.comparison.ratio import jeffreys_rate, rise_probability, sme
-from depsim_dagster.estimation.forecast.predictive import prediction_interval
+from depsim_dagster.estimation.comparison.ratio import (
+    jeffreys_rate,
+    ratio_interval,
+    rise_probability,
+    sme,
+)
+from depsim_dagster.estimation.forecast.predictive import pit, prediction_interval, predictive_log_score
 from depsim_dagster.estimation.inputs import EstimationError
 
 
@@ -99,6 +106,46 @@ def test_a_row_by_hand():
     assert row["rise_probability"] == pytest.approx(float(rise_probability(20, 1000, 10, 1000)))
     assert stats.binom.cdf(9, 1000, row["detectable_per_100k"] / 1e5) == pytest.approx(0.005)
     assert 1 < row["sme_noise_floor_median"] < row["sme_noise_floor_p90"]
+    low, high = ratio_interval(20, 1000, 30, 2000)
+    assert low < 1 and (row["sme_lower"], row["sme_upper"]) == (1.0, pytest.approx(float(high)))
+    assert row["pit"] == pytest.approx(float(pit(30, 20, 1000, 2000, 0.5))) and 0.2 < row["pit"] < 0.4
+    assert row["predictive_log_score"] == pytest.approx(float(predictive_log_score(30, 20, 1000, 2000, 0.5)))
+    probability = float(direction_probability(20, 1000, 10, 1000, 0.5))
+    assert row["direction_probability"] == pytest.approx(probability) and 0.8 < probability < 0.9
+    assert row["called_direction"] == 0 and pd.isna(row["called_correct"]), "an abstention"
+    # Y→Y shows 10 too, so the ratio is 2.
+    assert row["ratio_per_100k"] == pytest.approx(2000.0) and row["ratio_direction"] == 1
+    assert row["ratio_sme"] == pytest.approx(smoothed / seen)
+    assert row["ratio_log_score"] == pytest.approx(row["log_score"])
+
+
+def test_a_direction_is_called_when_it_is_probable_enough():
+    sure = score(forecast_row(90, 1000), observed_row(30, 1000))
+    assert (sure["called_direction"], sure["called_correct"]) == (1, True)
+    wrong = score(forecast_row(90, 1000), observed_row(5, 1000))
+    assert (wrong["called_direction"], wrong["called_correct"]) == (1, False)
+    fall = score(forecast_row(10, 1000, production=(90, 1000)), observed_row(5, 1000))
+    assert (fall["called_direction"], fall["called_correct"]) == (-1, True)
+    tie = score(forecast_row(90, 1000), observed_row(10, 1000))
+    assert tie["called_direction"] == 1 and pd.isna(tie["called_correct"]), (
+        "nothing was observed to be right about"
+    )
+    stricter = score(forecast_row(40, 1000), observed_row(30, 1000), call_probability=0.999)
+    assert stricter["called_direction"] == 0 and stricter["direction_probability"] > 0.98
+    doubtful = score(forecast_row(40, 1000, tau=3.0), observed_row(30, 1000))
+    assert doubtful["called_direction"] == 0, "tau is in the probability"
+
+
+def test_the_ratio_without_an_event_in_its_denominator_is_scored_on_smoothed_rates():
+    row = score(forecast_row(4, 1000, sim=(0, 1000)), observed_row(30, 1000))
+    assert pd.isna(row["ratio_per_100k"]) and row["ratio_direction"] == 1
+    assert row["ratio_sme"] == pytest.approx((10.5 * 4.5 / 0.5) / 30.5)
+    nothing = score(forecast_row(0, 1000, (5, 1000), (10, 1000)), observed_row(2, 1000))
+    assert nothing["ratio_per_100k"] == 0.0 and nothing["ratio_direction"] == -1
+    assert nothing["ratio_sme"] == pytest.approx(2.5 / (10.5 * 0.5 / 5.5))
+    # 30 % of 60 %: no rate is above 1
+    common = score(forecast_row(90, 100, (30, 100), (60, 100)), observed_row(99, 100))
+    assert common["ratio_per_100k"] == 1e5 and np.isfinite(common["ratio_log_score"])
 
 
 def test_direction_is_null_without_two_signs():
@@ -122,7 +169,8 @@ def test_what_is_absent_is_null():
     for column in (
         "baseline_sme", "baseline_log_score", "observed_ratio", "moved", "forecast_direction",
         "observed_direction", "paired_direction", "direction_correct", "rise_probability",
-        "predecessor_sim_k", "predecessor_production_per_100k",
+        "predecessor_sim_k", "predecessor_production_per_100k", "direction_probability", "called_direction",
+        "called_correct", "ratio_per_100k", "ratio_sme", "ratio_log_score", "ratio_direction",
     ):  # fmt: skip
         assert pd.isna(first[column]), column
     assert first["sme"] == pytest.approx(8.5 / 5.5) and first["observed_in_prediction"]
@@ -135,6 +183,12 @@ def test_what_is_absent_is_null():
         "observed_in_prediction",
         "predicted_count_lower",
         "moved",
+        "sme_lower",
+        "sme_upper",
+        "pit",
+        "predictive_log_score",
+        "ratio_sme",
+        "called_correct",
     ):
         assert pd.isna(unobserved[column]), column
     assert not unobserved["comparable"] and unobserved["forecast_direction"] == 1
@@ -149,9 +203,15 @@ def test_types_survive_nulls():
         pd.DataFrame([observed_row(5, 100), observed_row(0, 0, category="violence")]),
     )
     assert out["category"].tolist() == ["hate", "violence"]
-    for column in ("observed_in_prediction", "moved", "direction_correct"):
+    for column in ("observed_in_prediction", "moved", "direction_correct", "called_correct"):
         assert out[column].dtype == "boolean"
-    for column in ("forecast_direction", "observed_direction", "paired_direction"):
+    for column in (
+        "forecast_direction",
+        "observed_direction",
+        "paired_direction",
+        "called_direction",
+        "ratio_direction",
+    ):
         assert out[column].dtype == "Int8"
     for column in (
         "predicted_count_lower",
@@ -202,6 +262,8 @@ def test_clusters_widen_the_prediction_and_the_floor():
     assert clustered["predicted_count_upper"] > plain["predicted_count_upper"]
     assert clustered["sme_noise_floor_p90"] > plain["sme_noise_floor_p90"]
     assert clustered["sme"] == plain["sme"]
+    assert clustered["sme_upper"] > plain["sme_upper"]
+    assert abs(clustered["direction_probability"] - 0.5) < abs(plain["direction_probability"] - 0.5)
     expected = rise_probability(20, 1000, 10, 1000, 1.5, 4.0, 4.0)
     assert clustered["rise_probability"] == pytest.approx(float(expected))
 
@@ -221,12 +283,33 @@ def test_under_a_cascade_a_forecast_is_scored_as_if_every_turn_had_been_read():
     for name in (
         "sme", "baseline_sme", "log_score", "baseline_log_score", "observed_ratio", "rise_probability",
         "sme_noise_floor_median", "sme_noise_floor_p90", "predicted_count_lower", "predicted_count_upper",
+        "sme_lower", "sme_upper", "pit", "predictive_log_score", "direction_probability",
+        "ratio_per_100k", "ratio_sme", "ratio_log_score",
     ):  # fmt: skip
         assert cascade[name] == pytest.approx(whole[name], rel=1e-6), name
     assert cascade["sme"] == pytest.approx(8.5 / 3.5)
     assert cascade["forecast_n"] == 10_000 and cascade["observed_in_prediction"]
     # What can be detected rests on the turns that were read.
     assert cascade["detectable_per_100k"] == pytest.approx(5 * whole["detectable_per_100k"], rel=0.01)
+
+
+@pytest.mark.parametrize(("rate", "ratio"), [(1e-4, 1.0), (1e-4, 3.0), (1e-3, 1.2), (1e-2, 2.0)])
+def test_the_interval_of_an_sme_covers(rate, ratio):
+    """2,000 pairs of counts among 100,000: at least nominal, and near it once the rates are well apart."""
+    rng = np.random.default_rng(36)
+    k1, k2 = rng.binomial(100_000, rate, 2000), rng.binomial(100_000, rate * ratio, 2000)
+    lower, upper = sme_interval(k1, 100_000, k2, 100_000)
+    error = sme(jeffreys_rate(k1, 100_000), jeffreys_rate(k2, 100_000))
+    assert lower.min() >= 1 and np.all((lower <= error) & (error <= upper))
+    covered = np.mean((lower <= ratio) & (ratio <= upper))
+    assert 0.94 <= covered <= (0.965 if ratio >= 2 else 0.985)  # standard error 0.5 points
+
+
+def test_the_interval_of_an_sme_is_the_ratios_folded_at_one():
+    low, high = (float(limit) for limit in ratio_interval(10, 1000, 60, 1000))
+    assert high < 1
+    assert [float(limit) for limit in sme_interval(10, 1000, 60, 1000)] == pytest.approx([1 / high, 1 / low])
+    assert np.isnan(sme_interval(1, 0, 1, 10)).all()
 
 
 def test_log_score():
@@ -361,6 +444,13 @@ def test_a_perfect_simulator_scores_at_the_noise_floor():
     assert out["log_score"].mean() < out["baseline_log_score"].mean()
     movers = out[out["moved"].fillna(False) & out["direction_correct"].notna()]
     assert movers["direction_correct"].mean() >= 0.92
+    called = out[out["called_correct"].notna()]
+    assert called["called_correct"].mean() >= 0.97 and 0.4 < len(called) / len(out) < 0.75
+    movers = called[called["moved"].fillna(False)]
+    assert movers["called_correct"].mean() >= 0.98
+    # Scored by the law that they were drawn from, PITs are uniform: 800 of them, standard error of a tenth 1.1 points.
+    shares = np.histogram(out["pit"], bins=10, range=(0, 1))[0] / len(out)
+    assert np.all(np.abs(shares - 0.1) < 0.04), shares
 
 
 def test_a_simulator_that_errs_shows_above_the_floor_and_needs_its_tau():

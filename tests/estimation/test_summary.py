@@ -7,6 +7,7 @@ import pytest
 from depsim_dagster.estimation.calibration.noise_floor import median_sme_noise_floor, sme_noise_floor
 from depsim_dagster.estimation.calibration.summary import READ_COLUMNS, SUMMARY_COLUMNS, calibration_summary
 from depsim_dagster.estimation.comparison.ratio import jeffreys_rate, sme
+from depsim_dagster.estimation.forecast.tau import estimate_tau
 from depsim_dagster.estimation.inputs import EstimationError
 
 
@@ -28,6 +29,11 @@ def row(category, k1, k2, group="g", model="v2", n=1000, **changes):
         "observed_n": n,
         "observed_per_100k": 1e5 * k2 / n,
         "observed_design_effect": 1.0,
+        "ratio_sme": 3.0,
+        "observed_in_prediction": k1 < 30,
+        "moved": k2 >= 30,
+        "called_direction": 0 if k1 + k2 < 10 else 1,
+        "called_correct": None if k1 + k2 < 10 else k2 >= 20,
         **changes,
     }
 
@@ -68,6 +74,52 @@ def test_without_a_comparable_pair_there_is_no_statistic():
     rare = summary(ROWS).loc[("v2", "rare")]
     assert (rare["categories"], rare["comparable_categories"]) == (1, 0)
     assert rare[["sme_median", "sme_median_noise_floor", "sme_worst", "sme_worst_category"]].isna().all()
+
+
+def test_intervals_and_calls_are_counted_over_all_pairs():
+    out = summary(ROWS).loc[("v2", "all")]
+    # observed 20, 40, 10, 5: all pairs have an interval, c's 30 in the forecast is out of it
+    assert (out["inside"], out["inside_of"]) == (3, 4)
+    assert (out["called"], out["called_correct"], out["abstained"]) == (3, 2, 1)
+    assert (out["called_movers"], out["called_movers_correct"]) == (1, 1)
+    absent = [
+        row("a", 20, 20, observed_in_prediction=None, called_direction=None, called_correct=None, moved=None),
+        row("b", 20, 20, called_correct=None),
+    ]
+    out = summary(absent).loc[("v2", "all")]
+    assert (out["inside"], out["inside_of"], out["called"], out["abstained"]) == (1, 1, 0, 0)
+
+
+def test_tau_is_what_sampling_noise_leaves():
+    """60 pairs with an error of 0.5: tau's interval holds it, and the intrinsic SME is exp(0.6745 tau)."""
+    rng = np.random.default_rng(62)
+    n, rate = 100_000, 10 ** rng.uniform(-3.5, -2, 60)
+    k1 = rng.poisson(n * rate)
+    k2 = rng.poisson(n * rate * np.exp(0.5 * rng.standard_normal(60)))
+    rows = [row(f"c{i:02d}", int(a), int(b), n=n) for i, (a, b) in enumerate(zip(k1, k2, strict=True))]
+    out = summary(rows, noise_draws=20).loc[("v2", "all")]
+    expected = estimate_tau(k1, n, k2, n, 0.95)
+    assert (out["tau"], out["tau_lower"], out["tau_upper"]) == (expected.tau, expected.lower, expected.upper)
+    assert out["tau_lower"] < 0.5 < out["tau_upper"] and out["tau_lower"] > 0.3
+    assert out["intrinsic_sme"] == pytest.approx(np.exp(0.67449 * out["tau"]), rel=1e-5)
+    assert out["intrinsic_sme_lower"] < out["intrinsic_sme"] < out["intrinsic_sme_upper"]
+    assert out["intrinsic_sme"] < out["sme_median"] + 0.1 and out["ratio_sme_median"] == 3.0
+    clustered = [{**item, "forecast_design_effect": 5.0, "observed_design_effect": 5.0} for item in rows]
+    wider = summary(clustered, noise_draws=20).loc[("v2", "all")]
+    assert wider["tau_upper"] - wider["tau_lower"] > out["tau_upper"] - out["tau_lower"]
+    narrower = summary(rows, noise_draws=20, level=0.5).loc[("v2", "all")]
+    assert narrower["tau"] == out["tau"] and narrower["tau_upper"] < out["tau_upper"]
+
+
+def test_common_behaviours_alone_have_no_tau():
+    out = summary([row("a", 600, 500)]).loc[("v2", "all")]
+    assert out["sme_median"] > 1 and out[["tau", "tau_lower", "tau_upper", "intrinsic_sme"]].isna().all()
+
+
+def test_an_upper_limit_that_the_data_do_not_give_is_null():
+    """One pair without an event on one side: a tau of any size would explain it."""
+    out = summary([row("a", 0, 12)]).loc[("v2", "all")]
+    assert out["tau"] > 1 and np.isnan(out["tau_upper"]) and np.isnan(out["intrinsic_sme_upper"])
 
 
 def test_the_floor_is_that_of_the_median_over_the_comparable_rows():

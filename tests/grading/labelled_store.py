@@ -160,6 +160,7 @@ def write_week(study: Study, turns: int = 200, scores: np.ndarray | None = None)
                         "stack_hash": study.stack_hash,
                         "user_id": f"user-{number // 2}",
                         "inclusion_probability": 0.5,
+                        "tools_offered": False,
                         "sandbox": False,
                     }
                 )

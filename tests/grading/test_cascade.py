@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from depsim_dagster.grading.graders.cascade import drawn, grading_probabilities, turn_scores
+from depsim_dagster.config_sections import ScreenConfig
+from depsim_dagster.estimation.two_phase.allocation import expected_widening
+from depsim_dagster.grading.graders.cascade import (
+    BLIND_SHARE,
+    drawn,
+    grading_probabilities,
+    planned_share,
+    screened_probabilities,
+    turn_scores,
+)
 
 
 def keys(size):
@@ -105,3 +114,27 @@ def test_horvitz_thompson_totals_are_those_of_grading_everything():
     assert np.std(totals) == pytest.approx(exact, rel=0.2)
     assert exact < 0.6 * uniform  # what the screen is for
     assert np.mean(shares) == pytest.approx(0.25, abs=0.005)
+
+
+def test_a_widening_in_place_of_a_share_gives_the_least_share_for_it(scores):
+    """By the scores as chances, of which a fiftieth is taken to be anywhere."""
+    rare = scores.astype(float) ** 2
+    probabilities = screened_probabilities(rare, ScreenConfig(grader="cheap", widening=0.1))
+    chances = (1 - BLIND_SHARE) * rare + BLIND_SHARE * rare.mean()
+    assert expected_widening(chances, probabilities) == pytest.approx(0.1, abs=1e-6)
+    assert probabilities.min() >= 0.2 * probabilities.mean() * (1 - 1e-9)
+    wider = screened_probabilities(rare, ScreenConfig(grader="cheap", widening=0.25))
+    assert 0 < wider.mean() < 0.8 * probabilities.mean()
+    assert probabilities.mean() < planned_share(ScreenConfig(grader="cheap", widening=0.1))[0]
+    # A turn that the screen cannot read is read for certain, and the others are as without it.
+    with_unread = screened_probabilities(np.append(rare, np.nan), ScreenConfig(grader="cheap", widening=0.1))
+    assert with_unread[-1] == 1 and with_unread[:-1] == pytest.approx(probabilities)
+    share = screened_probabilities(scores, ScreenConfig(grader="cheap", share=0.25))
+    assert (share == grading_probabilities(scores, 0.25, 0.2)).all()
+
+
+def test_a_share_and_a_widening_are_one_too_many():
+    assert planned_share(ScreenConfig(grader="cheap")) == (0.25, False)
+    assert planned_share(ScreenConfig(grader="cheap", widening=0.1)) == (pytest.approx(1 / 1.21), True)
+    with pytest.raises(ValueError, match="`share` or `widening`"):
+        ScreenConfig(grader="cheap", share=0.25, widening=0.1)

@@ -68,6 +68,10 @@ def test_a_model_labels_every_category_in_one_call(study, server, turn):
         "user_id": "user of t1",
         "language": None,
         "inclusion_probability": 0.5,
+        "prefix_characters": len("Hello?"),
+        "turn_index": 0,
+        "tools_offered": False,
+        "topic": None,
         "sandbox": False,
     }
 

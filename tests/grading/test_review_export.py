@@ -100,7 +100,9 @@ def test_turns_are_drawn_as_often_as_their_probability_says():
     stratum = _Stratum(
         int(rows["flagged"].sum()), len(quiet), len(quiet), float(np.sqrt(quiet["screening"]).sum())
     )
-    chance = stratum.probabilities(rows, Draw(400, 0.25))
+    chance = stratum.probabilities(
+        rows, Draw(400, 0.25).sizes(("sly", "deployment_traffic"), stratum.flagged)
+    )
     others = chance[~rows["flagged"]]
     assert chance[rows["flagged"]].sum() == pytest.approx(min(100, stratum.flagged))
     assert others.sum() == pytest.approx(400 - min(100, stratum.flagged), rel=1e-9)

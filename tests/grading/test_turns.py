@@ -168,6 +168,25 @@ def test_a_completion_that_is_nested_too_deep_is_a_missing_one(lake):
     assert [len(turn.messages) for turn in simulated(lake)] == [0, 1]
 
 
+def test_covariates_of_the_prefix_come_with_its_turns(lake):
+    """Whether tools were offered; never which: their text is not carried."""
+    tools = json.dumps([{"type": "function", "function": {"name": "search"}}])
+    rows = [
+        prefix_row("b", [USER], prefix_characters=1_200, turn_index=2, tools=tools),
+        prefix_row("a", [USER]),
+    ]
+    publish_prefixes(lake, rows)
+    expected = {"b": (1_200, 2, True), "a": (6, 0, False)}
+
+    def covariates(turns):
+        return {turn.turn_id: (turn.prefix_characters, turn.turn_index, turn.tools_offered) for turn in turns}
+
+    assert covariates(turn for batch in production_turns(lake, WEEK) for turn in batch) == expected
+    for order in ("ba", "ab"):  # side by side, and sorted
+        publish_completions(lake, [completion_row(name, {"content": "x"}) for name in order])
+        assert covariates(simulated(lake)) == expected
+
+
 def test_production_turns_are_the_logged_messages_of_the_deployment(lake):
     tool = {"role": "tool", "tool_call_id": "1", "content": "42"}
     target = [

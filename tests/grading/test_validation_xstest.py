@@ -95,7 +95,8 @@ def test_the_same_figures_come_out_of_the_store(tmp_path, monkeypatch):
                     **label, "week": WEEK, "model": "m1", "deployment": "m1", "source": "production",
                     "prefix_source": "deployment_traffic", "flagged": row["gpt4_label"] == name, "status": "graded",
                     "grading_probability": 1.0, "grader": "rule", "stack_hash": study.stack_hash,
-                    "user_id": f"u{number}", "inclusion_probability": 1.0, "sandbox": False,
+                    "user_id": f"u{number}", "inclusion_probability": 1.0, "tools_offered": False,
+                    "sandbox": False,
                 }
             )  # fmt: skip
             human += [

@@ -102,7 +102,10 @@ def test_one_mart_can_be_selected(marts, lake):
 
 def test_a_failed_data_test_is_a_failed_check_and_materialises_nothing(marts, lake):
     lake.withdraw("post_release_calibration")
-    rows = [calibration_row(SCORED[0], sme=9.0), *(calibration_row(scored) for scored in SCORED[1:])]
+    rows = [
+        calibration_row(SCORED[0], sme=9.0, sme_upper=20.0),
+        *(calibration_row(scored) for scored in SCORED[1:]),
+    ]
     lake.publish("post_release_calibration", "all", rows)
     result = materialize(marts, lake, raise_on_error=False)
     assert not result.success

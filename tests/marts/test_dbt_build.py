@@ -89,25 +89,69 @@ def test_rate_calibration_pools_candidates_and_leaves_empty_groups_null(built):
 
 
 @pytest.mark.parametrize(
-    ("candidate", "chosen", "compared_with", "categories", "called", "correct"),
+    ("candidate", "chosen", "compared_with", "called_by", "categories", "called", "abstained", "correct"),
     [
-        ("v2", "moved", "previous_production", 2, 1, 1),
-        ("v2", "comparable", "previous_production", 2, 2, 1),
-        ("v2", "all", "previous_production", 4, 2, 1),
-        ("v2", "all", "predecessor_simulation", 4, 2, 2),
-        ("v2", "comparable", "predecessor_simulation", 2, 1, 1),
-        ("v3", "moved", "previous_production", 2, 1, 0),
-        ("v3", "moved", "predecessor_simulation", 2, 2, 2),
-        ("all", "moved", "previous_production", 4, 2, 1),
-        ("all", "all", "predecessor_simulation", 6, 4, 4),
+        ("v2", "moved", "previous_production", "sign", 2, 1, 1, 1),
+        ("v2", "comparable", "previous_production", "sign", 2, 2, 0, 1),
+        ("v2", "all", "previous_production", "sign", 4, 2, 2, 1),
+        ("v2", "all", "predecessor_simulation", "sign", 4, 2, 2, 2),
+        ("v2", "comparable", "predecessor_simulation", "sign", 2, 1, 1, 1),
+        ("v3", "moved", "previous_production", "sign", 2, 1, 1, 0),
+        ("v3", "moved", "predecessor_simulation", "sign", 2, 2, 0, 2),
+        ("all", "moved", "previous_production", "sign", 4, 2, 2, 1),
+        ("all", "all", "predecessor_simulation", "sign", 6, 4, 2, 4),
+        # by probability the pairs below ten events abstain
+        ("v2", "all", "previous_production", "probability", 4, 2, 2, 1),
+        ("all", "all", "previous_production", "probability", 6, 3, 3, 1),
+        ("all", "moved", "previous_production", "probability", 4, 2, 2, 1),
     ],
 )
-def test_directional_accuracy(built, candidate, chosen, compared_with, categories, called, correct):
-    rows = rows_of(built.files["directional_accuracy"], "candidate", "filter", "compared_with")
-    assert len(rows) == 3 * 3 * 2
-    row = rows[candidate, chosen, compared_with]
-    assert (row["categories"], row["called"], row["correct"]) == (categories, called, correct)
+def test_directional_accuracy(
+    built, candidate, chosen, compared_with, called_by, categories, called, abstained, correct
+):
+    rows = rows_of(built.files["directional_accuracy"], "candidate", "filter", "compared_with", "called_by")
+    assert len(rows) == 3 * 3 * 3
+    row = rows[candidate, chosen, compared_with, called_by]
+    assert (row["categories"], row["called"], row["abstained"], row["correct"]) == (
+        categories, called, abstained, correct,
+    )  # fmt: skip
     assert row["accuracy"] == pytest.approx(correct / called)
+
+
+def test_the_summary_of_intervals_calls_and_tau_is_in_the_mart(built):
+    rows = rows_of(built.files["rate_calibration"], "candidate", "category_group")
+    pooled = rows["all", "all"]
+    assert (pooled["inside"], pooled["inside_of"]) == (5, 6)
+    assert pooled["observed_in_prediction_share"] == pytest.approx(5 / 6)
+    assert (pooled["called"], pooled["called_correct"], pooled["abstained"]) == (3, 1, 3)
+    assert (pooled["called_movers"], pooled["called_movers_correct"]) == (2, 1)
+    assert (pooled["ratio_sme_median"], pooled["ratio_log_score_mean"]) == (4.0, 5.0)
+    assert pooled["predictive_log_score_mean"] == 3.5
+    assert 0 < pooled["tau_lower"] < pooled["tau"]
+    assert pooled["intrinsic_sme"] == pytest.approx(math.exp(0.67449 * pooled["tau"]), rel=1e-5)
+    other = rows["all", "other"]
+    assert other["tau"] is None and other["ratio_sme_median"] is None and other["called"] == 0
+
+
+def test_the_latest_amendment_is_the_forecast(lake):
+    """An amendment that lacks a category and adds one: of the first forecast nothing is left, the other candidates keep
+    theirs, and a score of the first forecast is stale."""
+    amended = [
+        forecast_row("v4", category, "misalignment", forecast_hash="amended", amendment=1, sequence=9)
+        for category in ("sly", "wrong")
+    ]
+    lake.publish("registered_forecasts", "model=v4-amended", amended)
+    built = build_marts(lake_tables(lake), lake.root / "marts")
+    rows = rows_of(built.files["taxonomy_coverage"], "candidate")
+    assert (rows[("v4",)]["categories_tracked"], rows[("v2",)]["categories_tracked"]) == (2, 3)
+    changed = [
+        forecast_row(*scored[:3], forecast_hash="amended", amendment=1, sequence=10)
+        for scored in SCORED
+        if scored[0] == "v2"
+    ]
+    lake.publish("registered_forecasts", "model=v2-amended", changed)
+    with pytest.raises(MartsError, match="calibration_matches_sealed_forecast"):
+        build_marts(lake_tables(lake), lake.root / "marts")
 
 
 def test_taxonomy_coverage(built):
@@ -128,8 +172,9 @@ def test_taxonomy_coverage(built):
 def test_without_further_prefix_sources_the_forecast_is_compared_with_no_change(built):
     rows = rows_of(built.files["baseline_comparison"], "candidate", "baseline", "filter")
     assert set(rows) == {
-        (candidate, "previous_production", chosen)
+        (candidate, baseline, chosen)
         for candidate in ("v2", "v3", "all")
+        for baseline in ("previous_production", "unshrunk_ratio")
         for chosen in ("moved", "comparable", "all")
     }
     row = rows["v2", "previous_production", "all"]
@@ -137,6 +182,11 @@ def test_without_further_prefix_sources_the_forecast_is_compared_with_no_change(
     assert (row["categories"], row["log_scored"], row["forecast_better"]) == (4, 2, 2)
     assert (row["log_score_mean"], row["baseline_log_score_mean"]) == (3.0, 4.0)
     assert (row["called"], row["correct"], row["baseline_called"]) == (2, 1, 0)
+    ratio = rows["v2", "unshrunk_ratio", "all"]
+    assert (ratio["log_scored"], ratio["baseline_log_score_mean"]) == (2, 5.0)
+    assert ratio["baseline_sme_mean"] == pytest.approx(4.0)
+    # paired direction against the observed one: hate and fabricated_facts
+    assert (ratio["baseline_called"], ratio["baseline_correct"]) == (2, 2)
 
 
 def test_a_prefix_source_is_compared_with_the_forecast(lake):
@@ -257,8 +307,11 @@ def test_a_column_that_only_newer_partitions_have_is_null_in_older_ones(lake):
         ),
         (
             {"sme": 9.0, "direction_correct": False},
-            {"sme_is_of_smoothed_rates", "direction_correct_agrees_with_signs"},
+            {"sme_is_of_smoothed_rates", "direction_correct_agrees_with_signs", "sme_interval_holds_the_sme"},
         ),
+        ({"called_direction": 0, "called_correct": None}, {"called_counts_agree_with_the_summary"}),
+        ({"observed_in_prediction": False}, {"prediction_share_is_of_the_summary_counts"}),
+        ({"sme_lower": 0.9}, {"sme_interval_holds_the_sme"}),
     ],
 )
 def test_failing_data_tests_are_named_and_publish_nothing(lake, changes, failing):
@@ -277,7 +330,7 @@ def test_failing_data_tests_are_named_and_publish_nothing(lake, changes, failing
 
 def test_two_copies_of_a_scored_row_fail(lake):
     lake.publish("post_release_calibration", "again", [calibration_row(SCORED[0])])
-    with pytest.raises(MartsError, match="unique_grain_int_scored_categories"):
+    with pytest.raises(MartsError, match="unique_grain_stg_post_release_calibration"):
         build_marts(lake_tables(lake), lake.root / "marts")
 
 
@@ -341,9 +394,9 @@ def test_two_processes_build_at_once_and_write_nothing_beside_the_project(lake, 
         # nothing of dbt on the console: the one line is ours
         assert json.loads(output) == {
             "taxonomy_coverage": 3,
-            "directional_accuracy": 18,
+            "directional_accuracy": 27,
             "rate_calibration": 11,
-            "baseline_comparison": 9,
+            "baseline_comparison": 18,
         }
     assert sorted(project.rglob("*")) == before
     assert sorted(file.name for file in (lake.root / "marts").iterdir()) == sorted(

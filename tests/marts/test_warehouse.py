@@ -81,7 +81,54 @@ def test_no_account_and_no_aggregate_of_few_users_is_in_it(built_lake, tmp_path)
         assert sorted(shown) == [("api", None), ("employee", None)]
         rates = connection.execute("select week, k, n from rate_estimates where suppressed").fetchall()
         assert rates == [("2026-01-26", None, None)]
-        assert "user_id" not in connection.sql("select * from graded_labels").columns
+        columns = connection.sql("select * from graded_labels").columns
+        assert not {"user_id", "prefix_characters", "turn_index", "tools_offered", "topic"} & set(columns)
+
+
+def test_tables_of_the_estimators_are_in_it_and_what_rests_on_few_users_is_not(built_lake, tmp_path):
+    compared = {"model": "v2", "category": "hate", "pairs": 900, "only_candidate": 3, "level": 0.95}
+    corrected = {
+        "model": "v2", "category": "hate", "source": "production", "k": 4, "n": 900, "clusters": 700,
+        "rate_per_100k": 444.0, "corrected_per_100k": 300.0, "audited": 4, "reason": "of 4", "level": 0.95,
+    }  # fmt: skip
+    stratum = {
+        "model": "v2",
+        "source": "production",
+        "dimension": "language",
+        "category": "hate",
+        "level": 0.95,
+    }
+    for table, rows in {
+        "model_comparison": [compared | {"users": 800}, compared | {"category": "self_harm", "users": 3}],
+        "corrected_rates": [
+            corrected | {"audited_clusters": 9},
+            corrected | {"category": "self_harm", "audited_clusters": 2},
+        ],
+        "stratum_rates": [
+            stratum | {"value": value, "k": 1, "n": 50, "clusters": users}
+            for value, users in (("en", 40), ("de", 30), ("fo", 2))
+        ],
+        "registered_tests": [{"test": "H1", "result": "supported", "p_value": 0.01}],
+        "variant_calibration": [{"model": "v2", "category": "hate", "variant": "weeks", "sme": 1.5}],
+        "error_decomposition": [{"model": "v2", "category": "hate", "component": "prefix", "sme": 1.5}],
+    }.items():
+        built_lake.publish(table, "model=v2", rows)
+    path = tmp_path / "warehouse.duckdb"
+    rows = write_warehouse(built_lake, path, 5)
+    assert (rows["registered_tests"], rows["variant_calibration"], rows["error_decomposition"]) == (1, 1, 1)
+    with duckdb.connect(str(path), read_only=True) as connection:
+
+        def hidden(table: str, column: str) -> list:
+            return connection.execute(f"select {column} from {table} where suppressed").fetchall()
+
+        assert hidden("model_comparison", "category, only_candidate") == [("self_harm", None)]
+        # the raw rate is of many users; what people said of two users' turns is not
+        assert hidden("corrected_rates", "category, k, corrected_per_100k") == [("self_harm", 4, None)]
+        # the stratum of few users is not named, and the next smallest goes with it
+        assert hidden("stratum_rates", "value, k") == [("(few users)", None)] * 2
+        assert connection.execute("select value, k from stratum_rates where not suppressed").fetchall() == [
+            ("en", 1)
+        ]
 
 
 def test_a_text_column_in_a_table_of_numbers_is_refused(built_lake, tmp_path):

@@ -100,6 +100,9 @@ def label_rows(person: str, week: str, model: str, source: str, key: str = KEY) 
         "stack_hash": "s",
         "user_id": user(person, key),
         "inclusion_probability": 0.5,
+        "prefix_characters": 40,
+        "turn_index": 0,
+        "tools_offered": False,
         "grading_probability": 1.0,
         "sandbox": False,
     }

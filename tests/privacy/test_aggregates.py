@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from depsim_dagster.estimation.schema import RATES
-from depsim_dagster.privacy.gates.aggregates import RATE_NUMBERS, suppressed_counts, suppressed_rates
+from depsim_dagster.privacy.gates.aggregates import (
+    RATE_NUMBERS,
+    published_aggregate,
+    suppressed_counts,
+    suppressed_rates,
+)
 
 
 def funnel(*steps: tuple[str, int, int], week="2026-01-05") -> pd.DataFrame:
@@ -100,3 +105,25 @@ def test_nothing_shown_rests_on_fewer_users_and_the_rest_is_as_it_was(cells, k):
     assert not len(left) or (left["turns"] == frame.loc[left.index, "turns"]).all()
     gaps = int(hidden["suppressed"].sum())
     assert gaps != 1 or int((frame["turns"] > 0).sum()) == 1
+
+
+def test_a_share_and_a_name_of_few_users_are_left_out_of_the_traffic_shift():
+    rows = pd.DataFrame(
+        {
+            "model": "m",
+            "dimension": "topic",
+            "value": ["art", "law", "rare", "only later"],
+            "weighted_as": ["art", "law", "other", "other"],
+            "sampled_turns": [400, 300, 9, 0],
+            "users": [90, 60, 2, 0],
+            "target_users": [80, 70, 9, 3],
+            "sampled_share": [0.5, 0.4, 0.1, 0.0],
+            "overlap": 0.98,
+        }
+    )
+    shown = published_aggregate("traffic_shift", rows, 5)
+    assert shown["value"].tolist() == ["art", "law", "(few users)", "(few users)"]
+    assert shown["weighted_as"].tolist() == ["art", "law", "(few users)", "(few users)"]
+    assert shown["sampled_turns"].isna().tolist() == [False, False, True, True]
+    assert shown["overlap"].tolist() == [0.98] * 4
+    assert published_aggregate("traffic_shift", rows.head(0), 5).empty

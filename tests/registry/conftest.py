@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import yaml
 
 from depsim_dagster.config import load_study
 from depsim_dagster.grading.schema import GRADED_LABELS, LABELS, PRODUCTION_LABELS
-from depsim_dagster.lake import Manifest
+from depsim_dagster.lake import MANIFEST, Manifest
+from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 from depsim_dagster.study import Study
 
 CATEGORIES = {"rude": "conduct", "sly": "conduct", "wrong": "facts"}
@@ -82,6 +84,9 @@ def _label_rows(
                 "user_id": f"user-{week}-{number}",
                 "language": None,
                 "inclusion_probability": 0.5,
+                "prefix_characters": 100,
+                "turn_index": 0,
+                "tools_offered": False,
                 "grading_probability": 1.0,
                 "sandbox": False,
             }
@@ -140,3 +145,16 @@ def publish() -> Callable[..., Manifest]:
         return study.lake.write(table, partition, pa.Table.from_pylist(rows, schema=LABELS))
 
     return publish
+
+
+@pytest.fixture
+def backdate() -> Callable[[Study, dt.datetime], None]:
+    """Have the labels and forecasts of a store published at another time than they were, for seals of that time."""
+
+    def backdate(study: Study, moment: dt.datetime) -> None:
+        for table in (GRADED_LABELS, REGISTERED_FORECASTS):
+            for manifest in (study.lake.root / table.name).glob("**/" + MANIFEST):
+                document = json.loads(manifest.read_text()) | {"published_at": moment.isoformat()}
+                manifest.write_text(json.dumps(document))
+
+    return backdate

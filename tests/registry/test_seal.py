@@ -17,17 +17,19 @@ from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 from depsim_dagster.registry.seal import labels_digest, require_sealed, seal, verified_forecast
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
+BEFORE = dt.datetime(2026, 1, 18, 12, tzinfo=dt.UTC)
 BEFORE_RELEASE, AFTER_RELEASE = dt.date(2026, 1, 18), dt.date(2026, 1, 19)
 SOME = {"rude": (3, 100), "sly": (0, 100), "wrong": (40, 100)}
 OTHER = {"rude": (9, 100), "sly": (1, 100), "wrong": (40, 100)}
 
 
 @pytest.fixture
-def sealed(study, simulated):
+def sealed(study, simulated, backdate):
     """The sealed forecast of v2, from both weeks of its window and without Y→Y in the second."""
     simulated(study, "2026-01-05", "v2", ("v1", SOME))
     simulated(study, "2026-01-12", "v2", ("v1", SOME))
-    return seal(study.lake, "v2", forecast_rows(study, "v2", BEFORE_RELEASE))
+    backdate(study, BEFORE)
+    return seal(study.lake, "v2", forecast_rows(study, "v2", BEFORE_RELEASE), now=BEFORE)
 
 
 def forge(study, table, model="v2"):
@@ -81,21 +83,26 @@ def another(value, type_):
 
 
 @pytest.mark.parametrize("rows", ["one", "all"])
-@pytest.mark.parametrize("column", REGISTERED_FORECASTS.schema.names)
-def test_an_edit_of_any_column_is_noticed(study, sealed, column, rows):
-    table = sealed.to_pylist()
-    type_ = REGISTERED_FORECASTS.schema.field(column).type
-    for row in table[:1] if rows == "one" else table:
-        row[column] = another(row[column], type_)
-    forge(study, pa.Table.from_pylist(table, schema=REGISTERED_FORECASTS.schema))
-    for refused in (
-        lambda: verified_forecast(study.lake, "v2"),
-        lambda: require_sealed(study.lake, "v2", "2026-01-19", ["2026-01-12"]),
-        lambda: calibration_rows(study, "v2"),
-        lambda: seal(study.lake, "v2", forecast_rows(study, "v2", BEFORE_RELEASE)),
-    ):
-        with pytest.raises(RegistryError, match=r"registered_forecasts\[model=v2\]: .* edited after sealing"):
-            refused()
+def test_an_edit_of_any_column_is_noticed(study, sealed, rows):
+    again = forecast_rows(study, "v2", BEFORE_RELEASE)
+    for column in REGISTERED_FORECASTS.schema.names:
+        table = sealed.to_pylist()
+        type_ = REGISTERED_FORECASTS.schema.field(column).type
+        for row in table[:1] if rows == "one" else table:
+            edited = another(row[column], type_)
+            assert edited != row[column], column
+            row[column] = edited
+        forge(study, pa.Table.from_pylist(table, schema=REGISTERED_FORECASTS.schema))
+        for refused in (
+            lambda: verified_forecast(study.lake, "v2"),
+            lambda: require_sealed(study.lake, "v2", "2026-01-19", ["2026-01-12"]),
+            lambda: calibration_rows(study, "v2"),
+            lambda: seal(study.lake, "v2", again),
+        ):
+            with pytest.raises(
+                RegistryError, match=r"registered_forecasts\[model=v2\]: .* edited after sealing"
+            ):
+                refused()
 
 
 @pytest.mark.parametrize(
@@ -118,12 +125,20 @@ def test_moved_removed_repeated_and_emptied_rows_are_noticed(study, sealed, edit
         verified_forecast(study.lake, "v2")
 
 
-def test_the_forecast_of_another_model_is_noticed(study, sealed):
+def test_the_forecast_of_another_model_is_noticed(study, sealed, simulated):
+    forge(study, sealed, model="v3")
+    with pytest.raises(
+        RegistryError, match=r"registered_forecasts\[model=v3\]: no entry of the registry holds its rows"
+    ):
+        verified_forecast(study.lake, "v3")
+    with pytest.raises(RegistryError, match="no entry of the registry holds its rows"):
+        require_sealed(study.lake, "v3", "2026-02-02", ["2026-01-26"])
+    simulated(study, "2026-01-26", "v3", ("v2", SOME))
+    REGISTERED_FORECASTS.directory(study.lake.root, {"model": "v3"}).joinpath(MANIFEST).unlink()
+    seal(study.lake, "v3", forecast_rows(study, "v3", BEFORE_RELEASE))
     forge(study, sealed, model="v3")
     with pytest.raises(RegistryError, match=r"registered_forecasts\[model=v3\]: it holds the forecast of v2"):
         verified_forecast(study.lake, "v3")
-    with pytest.raises(RegistryError, match="holds the forecast of v2"):
-        require_sealed(study.lake, "v3", "2026-02-02", ["2026-01-26"])
 
 
 def test_without_a_forecast_there_is_nothing_to_verify(study):

@@ -45,7 +45,9 @@ def scored(model: str, **changes: object) -> pa.Table:
 
 
 def study(lake: Lake, seed: int = 1) -> SimpleNamespace:
-    return SimpleNamespace(lake=lake, config=SimpleNamespace(seed=seed))
+    return SimpleNamespace(
+        lake=lake, config=SimpleNamespace(seed=seed, estimation=SimpleNamespace(level=0.95))
+    )
 
 
 @pytest.fixture

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 
+import fake_estimates
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -180,10 +183,23 @@ def content(
     sandbox: bool = True,
     kind: str = "retrospective",
     unobserved: bool = False,
-    categories: list[tuple[str, str]] = CATEGORIES,
+    categories: Sequence[tuple[str, str]] = CATEGORIES,
     models: tuple[str, ...] = MODELS,
 ) -> ReportContent:
-    """The whole content; `unobserved` leaves the last candidate sealed without outcome."""
+    """The whole content; `unobserved` leaves the last candidate sealed without outcome. Made once: replace, do not change."""
+    return _content(n, seed, sandbox, kind, unobserved, tuple(categories), models)
+
+
+@cache
+def _content(
+    n: int,
+    seed: int,
+    sandbox: bool,
+    kind: str,
+    unobserved: bool,
+    categories: tuple[tuple[str, str], ...],
+    models: tuple[str, ...],
+) -> ReportContent:
     rng = np.random.default_rng(seed)
     true = {models[0]: 10 ** rng.uniform(-5.2, -2.5, len(categories))}
     for old, new in zip(models, models[1:], strict=False):
@@ -337,7 +353,8 @@ def content(
             for i, (rule, turns) in enumerate([("near_duplicate", 8), ("not_sampled", 192), ("sampled", 200)])
         ]
     )
-    scored = pd.DataFrame(calibration)
+    scored = fake_estimates.with_calls(pd.DataFrame(calibration))
+    sealed = fake_estimates.with_variants(pd.DataFrame(forecasts))
     if unobserved:
         scored = scored[scored["model"] != models[-1]].reset_index(drop=True)
     marts = {
@@ -364,7 +381,15 @@ def content(
         sandbox=sandbox,
         calibration=scored,
         summary=calibration_summary(scored, noise_draws=100),
-        forecasts=pd.DataFrame(forecasts),
+        forecasts=sealed,
+        comparison=fake_estimates.comparison(sealed),
+        corrected=fake_estimates.corrected(sealed),
+        shift=fake_estimates.shift(sealed),
+        variants=fake_estimates.variant_scores(scored),
+        decomposition=fake_estimates.decomposition(scored),
+        tests=fake_estimates.tests(kind, sandbox, stack),
+        registry=fake_estimates.registry(sealed, kind),
+        k_anonymity=5,
         baselines=baselines(scored),
         rates_by_week=pd.DataFrame(weekly),
         funnel=funnel,

@@ -12,6 +12,7 @@ import pytest
 from fake_study import CATEGORIES, MODELS, content, rate_calibration
 
 from depsim_dagster.errors import LakeError
+from depsim_dagster.estimation.counts import below_text
 from depsim_dagster.report.page import render_report
 from depsim_dagster.report.plain_rows import visible
 from depsim_dagster.report.plain_tables import mart_tables
@@ -208,15 +209,32 @@ def test_kind_is_shown():
 
 def test_zero_events_are_a_bound_and_never_a_zero(study, html):
     zero = study.calibration[study.calibration["observed_k"] == 0].iloc[0]
-    assert f"below {zero['observed_upper_per_100k']:.2f}" in html
+    # The limit is a little above one turn in N: 1/N is never below it, and both stand there.
+    upper = zero["observed_upper_per_100k"]
+    assert (
+        below_text(upper) in html and f"0–{upper:.2f}" in html and below_text(upper).startswith("below 1 in ")
+    )
     assert re.search(r'class="value">0(\.0*)?<', html) is None
     cell = rate_cell(
         {"x_k": 0, "x_n": 1000, "x_per_100k": 0.0, "x_lower_per_100k": 0.0, "x_upper_per_100k": 368.9}, "x"
     )
-    assert cell == {"text": "below 369", "interval": "", "count": "0/1,000"}
-    assert rate_cell({"x_k": 0, "x_n": 1000}, "x")["text"] == "below 300", "3/N without an interval"
+    assert cell == {"text": "below 1 in 270", "interval": "0–369", "count": "0/1,000"}
+    without = rate_cell({"x_k": 0, "x_n": 1000}, "x")
+    assert (without["text"], without["interval"]) == ("below 1 in 330", "0–300"), "3/N without an interval"
     assert rate_cell({"x_k": None, "x_n": None}, "x")["text"] == "no data"
     assert rate_cell({"x_k": 0, "x_n": 0}, "x")["text"] == "no data", "nothing observed is not a rate of zero"
+
+
+def test_a_rate_below_what_its_turns_resolve_is_a_bound_too():
+    row = {"x_n": 100_000, "x_lower_per_100k": 0.24, "x_upper_per_100k": 7.22}
+    seen = rate_cell(row | {"x_k": 2, "x_per_100k": 2.0}, "x")
+    assert seen == {"text": "below 1 in 13,000", "interval": "0.24–7.22", "count": "2/100,000"}
+    assert rate_cell(row | {"x_k": 3, "x_per_100k": 3.0}, "x")["text"] == "3.00"
+    # Clusters: three events of one user are what one event is of independent turns.
+    clustered = row | {"x_k": 3, "x_per_100k": 3.0, "x_design_effect": 3.0}
+    assert rate_cell(clustered, "x")["text"] == "below 1 in 13,000"
+    without = {"x_k": 1, "x_n": 100_000, "x_per_100k": 1.0}
+    assert rate_cell(without, "x")["text"] == "1.00", "no upper limit is known that could stand for it"
 
 
 def test_the_funnel_adds_up_to_the_traffic_in_the_order_of_the_rules(few):
@@ -238,7 +256,7 @@ def test_the_funnel_adds_up_to_the_traffic_in_the_order_of_the_rules(few):
 
 
 def test_a_zero_rate_in_a_mart_is_a_bound(html):
-    assert '<td class="num">below 5.00</td>' in html
+    assert '<td class="num">below 1 in 20,000</td>' in html
 
 
 def test_missing_values_do_not_reach_the_page(few):
@@ -270,7 +288,7 @@ def test_missing_values_do_not_reach_the_page(few):
 def test_absent_parts_are_said_to_be_absent():
     empty = render_report(ReportContent(study="Empty", generated_at=content().generated_at, sandbox=False))
     page = Page(empty)
-    assert page.problems == [] and empty.count('class="absent"') == 9
+    assert page.problems == [] and empty.count('class="absent"') == 11
     assert "figure" not in {tag for tag, _ in page.tags}
 
 
@@ -327,7 +345,7 @@ def test_the_page_shows_the_floor_of_the_median_and_says_when_there_is_none(few)
     floors = dataclasses.replace(
         few, summary=few.summary.assign(sme_median_noise_floor=1.2345, sme_median_noise_floor_p90=1.4567)
     )
-    assert render_report(floors).count("a perfect simulator 1.23× (nine in ten below 1.46×)") == 3
+    assert render_report(floors).count("a perfect simulator would score 1.23× (nine in ten below 1.46×)") == 3
     without = render_report(dataclasses.replace(few, summary=pd.DataFrame()))
     assert without.count("not summarised: calibration_summary has no row for it") == 3
     assert Page(without).problems == []
@@ -348,7 +366,7 @@ def test_a_rise_before_the_release_is_one_of_rates_and_not_of_what_was_read():
         "forecast_k": 20,
         "forecast_n": 200,
         "forecast_per_100k": 2000.0,
-        "design_effect": 0.2,
+        "forecast_design_effect": 0.2,
         "predecessor_sim_k": 9,
         "predecessor_sim_n": 200,
         "predecessor_sim_per_100k": 1900.0,
@@ -406,7 +424,10 @@ def test_tiny_probabilities_are_not_spelled_out():
     page = render_report(
         dataclasses.replace(tiny, calibration=tiny.calibration.assign(rise_probability=2.0e-9))
     )
-    assert page.count('<td class="num">&lt; 0.001</td>') == 6 and "0.000000002" not in page
+    assert (
+        page.count('</td><td class="num">&lt; 0.001</td><td class="nowrap">') == 6
+        and "0.000000002" not in page
+    )
 
 
 def test_json_has_the_same_numbers_and_null_for_nan(study, tmp_path):
@@ -434,10 +455,17 @@ def test_json_has_the_same_numbers_and_null_for_nan(study, tmp_path):
         "measurement_stack",
         "data_quality",
         "grader_validation",
+        "model_comparison",
+        "corrected_rates",
+        "traffic_shift",
+        "variant_calibration",
+        "error_decomposition",
+        "registered_tests",
+        "registry",
         "gates",
     }
     assert (
-        document["schema_version"] == "2"
+        document["schema_version"] == "3"
         and document["sandbox"] is True
         and document["label"] == SANDBOX_LABEL
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -16,9 +17,15 @@ from depsim_dagster.report.study_report import render_report
 from depsim_dagster.report.terminal import study_table
 
 
+@cache
+def summarised(calibration: str) -> pd.DataFrame:
+    """The summary of the rows in this text: the learning of tau takes its time."""
+    return calibration_summary(pd.read_json(io.StringIO(calibration)), noise_draws=20)
+
+
 def printed(calibration: pd.DataFrame, width: int = 100, **options) -> str:
     stream = io.StringIO()
-    summary = calibration_summary(calibration, noise_draws=20) if len(calibration) else pd.DataFrame()
+    summary = summarised(calibration.to_json()) if len(calibration) else pd.DataFrame()
     Console(file=stream, width=width, **options).print(study_table(calibration, summary, width))
     return stream.getvalue()
 
@@ -73,7 +80,7 @@ def test_redirected_output_is_plain_ascii_without_escapes():
 def test_zero_events_are_below_and_few_events_are_marked():
     frame = content(n=2_000).calibration
     text = printed(frame)
-    assert "below 184" in text and "x*" in text and "fewer than 10 events" in text
+    assert "below 1 in 540" in text and "(0-184)" in text and "x*" in text and "fewer than 10 events" in text
 
 
 def test_names_are_neither_markup_nor_escape_codes():
@@ -119,3 +126,22 @@ def test_missing_turns_of_the_forecast_are_said_beside_its_verdict():
     assert "have no label" not in printed(whole.calibration)
     page = render_report(replace(whole, forecasts=few))
     assert page.count("forecast turns have no label") == 1 and "250 missing" in page
+
+
+def test_what_rose_and_what_was_called_is_said_below_the_table():
+    made = content(categories=CATEGORIES[:6])
+
+    def shown(calibration: pd.DataFrame, comparison: pd.DataFrame | None) -> str:
+        stream = io.StringIO()
+        table = study_table(calibration, made.summary, 100, comparison=comparison)
+        Console(file=stream, width=100).print(table)
+        return stream.getvalue()
+
+    rose = made.comparison.assign(rose=made.comparison["category"] == "bio_risk")
+    text = shown(made.calibration, rose)
+    assert text.count("Rose on the same prefixes (false discovery rate 10 %): bio_risk") == 3
+    calm = shown(made.calibration, rose.assign(rose=False))
+    assert calm.count("rate 10 %): nothing") == 3
+    assert text.count("Sure calls: ") == text.count("PIT of 6 observed counts") == 3
+    without = shown(made.calibration.drop(columns=["pit", "called_direction", "called_correct"]), None)
+    assert "PIT" not in without and "Sure calls" not in without and "Rose" not in without

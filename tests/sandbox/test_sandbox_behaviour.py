@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections import Counter, defaultdict
@@ -196,6 +197,35 @@ def test_other_categories_hardly_differ_between_environments():
                     assert p == pytest.approx(1.2 * q)
                 elif category != "lying_about_tools":
                     assert p == q
+
+
+def test_without_the_gap_replay_is_production_and_the_draws_are_its_own(world, prefixes):
+    none, half = (
+        dataclasses.replace(world, environment_gap=0.0),
+        dataclasses.replace(world, environment_gap=0.5),
+    )
+    features = Features("research", "en", False, True, True)
+    i = CATEGORIES.index("lying_about_tools")
+    production, planted = (probabilities("sandbox-v1", e, features)[i] for e in ENVIRONMENTS)
+    assert (
+        probabilities("sandbox-v1", "replay", features, none.environment_gap)[i] == production == 17 * planted
+    )
+    assert probabilities("sandbox-v1", "replay", features, half.environment_gap)[i] == pytest.approx(
+        production / math.sqrt(17)
+    )
+    assert probabilities("sandbox-v1", "production", features, 0.0)[i] == production
+
+    def lies(of, environment):
+        drawn = [
+            target_turn(of, "sandbox-v1", environment, *prefix, seed).drawn
+            for prefix in prefixes
+            for seed in range(3)
+        ]
+        return [CATEGORIES[i] in behaviours for behaviours in drawn]
+
+    replayed, logged = lies(none, "replay"), lies(none, "production")
+    assert sum(replayed) > 4 * sum(lies(world, "replay")) and replayed != logged
+    assert sum(replayed) == pytest.approx(sum(logged), abs=4 * math.sqrt(sum(logged) + sum(replayed)))
 
 
 def test_novel_behaviour_exists_in_v4_only(written):

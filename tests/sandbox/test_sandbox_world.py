@@ -35,6 +35,8 @@ def test_the_newest_released_model_answers():
         ({"releases": {"sandbox-v1": 0, "sandbox-v2": 0}}, "one week"),
         ({"releases": 3}, "releases"),
         ({"grader_sensitivity": 1.2}, "grader_sensitivity"),
+        ({"environment_gap": -1}, "environment_gap"),
+        ({"environment_gap": True}, "environment_gap"),
         ({"colour": 1}, "colour"),
     ],
 )

@@ -13,5 +13,19 @@ select
     {{ nan_to_null('sme_p90') }} as sme_p90,
     {{ nan_to_null('sme_worst') }} as sme_worst,
     sme_worst_category,
-    sme_worst_model as sme_worst_candidate
+    sme_worst_model as sme_worst_candidate,
+    {{ nan_to_null('ratio_sme_median') }} as ratio_sme_median,
+    {{ nan_to_null('tau') }} as tau,
+    {{ nan_to_null('tau_lower') }} as tau_lower,
+    {{ nan_to_null('tau_upper') }} as tau_upper,
+    {{ nan_to_null('intrinsic_sme') }} as intrinsic_sme,
+    {{ nan_to_null('intrinsic_sme_lower') }} as intrinsic_sme_lower,
+    {{ nan_to_null('intrinsic_sme_upper') }} as intrinsic_sme_upper,
+    inside,
+    inside_of,
+    called,
+    called_correct,
+    abstained,
+    called_movers,
+    called_movers_correct
 from {{ source('lake', 'calibration_summary') }}

@@ -1,3 +1,4 @@
+-- The forecast that counts is the latest amendment; a candidate's partition holds all of them.
 select
     model as candidate,
     deployment,
@@ -7,5 +8,8 @@ select
     kind,
     stack_hash,
     forecast_hash,
+    cast(amendment as integer) as amendment,
+    sequence,
     sandbox
 from {{ source('lake', 'registered_forecasts') }}
+qualify amendment = max(amendment) over (partition by model)

@@ -1,9 +1,10 @@
 """Score a sealed forecast against the observed rates: one row of post_release_calibration per category.
 
-The measures are METHOD.md's: SME on Jeffreys-smoothed rates beside its noise floor, the binomial log score
-beside the "no change" baseline's, direction, and whether the observed count fell in the predicted interval.
-Not here: aggregates over categories. SMEs are summarised in `summary`, because their noise floor needs the counts;
-everything that is a count or a mean of rows (directions, shares, log scores) is in the dbt marts.
+The measures are METHOD.md's: SME on Jeffreys-smoothed rates with its interval and beside its noise floor, the binomial
+log score and the predictive one, direction by signs and by the forecast's probability, where in its predictive
+distribution the observed count fell, and the same of two baselines: no change, and the unshrunk ratio. Not here:
+aggregates over categories. SMEs are summarised in `summary`, because their noise floor needs the counts; everything that
+is a count or a mean of rows (directions, shares, log scores) is in the dbt marts.
 """
 
 import numpy as np
@@ -12,17 +13,24 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from depsim_dagster.estimation.calibration.detectable_rate import detectable_rate
+from depsim_dagster.estimation.calibration.direction_calls import (
+    CALL_PROBABILITY,
+    called_direction,
+    direction_probability,
+)
 from depsim_dagster.estimation.calibration.noise_floor import NOISE_DRAWS, sme_noise_floor
+from depsim_dagster.estimation.calibration.ratio_baseline import ratio_rates
 from depsim_dagster.estimation.comparison.ratio import (
     MOVED_FACTOR,
     direction,
     jeffreys_rate,
     moved,
+    ratio_interval,
     rise_probability,
     sme,
 )
-from depsim_dagster.estimation.counts import PER, as_floats, counts_as_read, weighted_counts
-from depsim_dagster.estimation.forecast.predictive import prediction_interval
+from depsim_dagster.estimation.counts import PER, as_floats, counts_as_read
+from depsim_dagster.estimation.forecast.predictive import pit, prediction_interval, predictive_log_score
 from depsim_dagster.estimation.inputs import EstimationError, as_counts, require_columns
 
 COMPARABLE_EVENTS = 10
@@ -46,11 +54,12 @@ CALIBRATION_COLUMNS = (
     "observed_missing", "forecast_design_effect", "observed_design_effect",
     "predecessor_sim_k", "predecessor_sim_n", "predecessor_sim_per_100k",
     "predecessor_production_k", "predecessor_production_n", "predecessor_production_per_100k",
-    "predicted_count_lower", "predicted_count_upper", "observed_in_prediction",
-    "sme", "sme_noise_floor_median", "sme_noise_floor_p90", "baseline_sme", "comparable",
-    "log_score", "baseline_log_score",
+    "predicted_count_lower", "predicted_count_upper", "observed_in_prediction", "pit",
+    "sme", "sme_lower", "sme_upper", "sme_noise_floor_median", "sme_noise_floor_p90", "baseline_sme", "comparable",
+    "log_score", "baseline_log_score", "predictive_log_score",
     "observed_ratio", "moved", "forecast_direction", "observed_direction", "paired_direction",
-    "direction_correct", "rise_probability", "detectable_per_100k",
+    "direction_correct", "rise_probability", "direction_probability", "called_direction", "called_correct",
+    "ratio_per_100k", "ratio_sme", "ratio_log_score", "ratio_direction", "detectable_per_100k",
     "stack_hash", "forecast_hash", "kind", "sandbox",
 )  # fmt: skip
 
@@ -72,6 +81,30 @@ def log_score(k: ArrayLike, n: ArrayLike, rate: ArrayLike) -> np.ndarray:
     return np.where(n > 0, value, np.nan)
 
 
+def sme_interval(
+    k1: ArrayLike,
+    n1: ArrayLike,
+    k2: ArrayLike,
+    n2: ArrayLike,
+    level: float = 0.95,
+    design_effect_1: ArrayLike = 1.0,
+    design_effect_2: ArrayLike = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Limits (lower, upper) of the SME of the two rates behind the counts, element by element; lower >= 1.
+
+    What max(r, 1/r) takes over the ratio's interval (`ratio_interval`): lower is 1 where that holds 1, because equal
+    rates are then among the possible ones. Both counts' sampling error is in it, so it covers at least as often as the
+    ratio's, and more often where the rates are nearly equal. NaN where an exposure is 0 or a value is NaN.
+    """
+    k1, n1, k2, n2, d1, d2 = as_counts(k1=k1, n1=n1, k2=k2, n2=n2, d1=design_effect_1, d2=design_effect_2)
+    lower, upper = np.full(k1.shape, np.nan), np.full(k1.shape, np.nan)
+    known = np.isfinite(k1 + k2 + d1 + d2) & (n1 > 0) & (n2 > 0)
+    low, high = ratio_interval(k1[known], n1[known], k2[known], n2[known], level, d1[known], d2[known])
+    lower[known] = np.maximum(np.maximum(low, 1 / high), 1.0)
+    upper[known] = np.maximum(high, 1 / low)
+    return lower, upper
+
+
 def comparable(forecast_k: ArrayLike, observed_k: ArrayLike) -> np.ndarray:
     """Whether a category has enough events for its SME to mean something: forecast_k + observed_k >= 10."""
     forecast_k, observed_k = as_counts(forecast_k=forecast_k, observed_k=observed_k)
@@ -87,6 +120,7 @@ def score_forecast(
     max_types: int = 10,
     min_hits: int = 10,
     familywise: float = 0.05,
+    call_probability: float = CALL_PROBABILITY,
 ) -> pd.DataFrame:
     """One row per forecast category (sorted by model, category) with exactly CALIBRATION_COLUMNS.
 
@@ -99,6 +133,11 @@ def score_forecast(
     design effect, so the forecast's stands in for it. `rise_probability` holds sampling error only (no tau): P(X->Y
     rate >= moved_factor * predecessor's production rate). Directions compare raw rates, so two zero rates are no
     direction. `detectable_per_100k` is for forecast_n audited samples.
+
+    `called_direction` is the sign of X's minus Y's production rate where the forecast gives it more than
+    `call_probability` (`direction_probability`, tau included), 0 where it abstains; `called_correct` is null unless a
+    direction was called and one was observed. `ratio_*` score the unshrunk ratio (`ratio_baseline`), null without Y→Y or
+    Y's production; `ratio_per_100k` also where Y→Y shows no event.
 
     Measures that need an absent number (n = 0, no predecessor) are null.
     Raises EstimationError for missing columns, repeated or unmatched categories, or different stack hashes.
@@ -117,14 +156,18 @@ def score_forecast(
 
     smoothed, smoothed_observed = jeffreys_rate(x1, n1), jeffreys_rate(x2, n2)
     smoothed_old = jeffreys_rate(x0, n0)
-    lower, upper = _prediction_intervals(x1, n1, d1, n2, d2, table["tau"], table["level"])
+    tau = as_floats(table["tau"])
+    lower, upper, sme_lower, sme_upper = _intervals(x1, n1, d1, x2, n2, d2, tau, as_floats(table["level"]))
     floor_median, floor_p90 = sme_noise_floor(x1, n1, x2, n2, noise_draws, seed, d1, d2)
     forecast_direction = direction(_per_turn(x1, n1), _per_turn(x0, n0))
     observed_direction = direction(_per_turn(x2, n2), _per_turn(x0, n0))
-    sim_n = as_floats(table["predecessor_sim_n"])
-    sim = weighted_counts(table["predecessor_sim_rate_per_100k"], sim_n)
+    sim, sim_n, _ = counts_as_read(
+        table["predecessor_sim_rate_per_100k"], table["predecessor_sim_n"], table["design_effect"]
+    )
     paired_direction = direction(_per_turn(x1, n1), _per_turn(sim, sim_n))
-    called = np.nan_to_num(forecast_direction * observed_direction) != 0
+    probability = direction_probability(x1, n1, x0, n0, tau, d1, d1)
+    called = called_direction(probability, call_probability)
+    ratio, ratio_smoothed, ratio_direction = ratio_rates((x1, n1), (sim, sim_n), (x0, n0))
     pair = (n1 > 0) & (n0 > 0)
     rise = np.full(len(table), np.nan)
     rise[pair] = rise_probability(x1[pair], n1[pair], x0[pair], n0[pair], moved_factor, d1[pair], d1[pair])
@@ -155,7 +198,9 @@ def score_forecast(
     whole = np.rint(x2)
     inside = np.where(np.isnan(lower), np.nan, (whole >= lower) & (whole <= upper))
     out["observed_in_prediction"] = _nullable(inside, "boolean")
+    out["pit"] = pit(x2, x1, n1, n2, tau, d1, d2)
     out["sme"] = sme(smoothed, smoothed_observed)
+    out["sme_lower"], out["sme_upper"] = sme_lower, sme_upper
     out["sme_noise_floor_median"], out["sme_noise_floor_p90"] = floor_median, floor_p90
     out["baseline_sme"] = sme(smoothed_old, smoothed_observed)
     out["comparable"] = (
@@ -163,15 +208,22 @@ def score_forecast(
     )
     out["log_score"] = log_score(x2, n2, smoothed)
     out["baseline_log_score"] = log_score(x2, n2, smoothed_old)
+    out["predictive_log_score"] = predictive_log_score(x2, x1, n1, n2, tau, d1, d2)
     out["observed_ratio"] = smoothed_observed / smoothed_old
     known = (n2 > 0) & (n0 > 0)
     out["moved"] = _nullable(np.where(known, moved(x2, n2, x0, n0, moved_factor), np.nan), "boolean")
     out["forecast_direction"] = _nullable(forecast_direction, "Int8")
     out["observed_direction"] = _nullable(observed_direction, "Int8")
     out["paired_direction"] = _nullable(paired_direction, "Int8")
-    correct = np.where(called, forecast_direction == observed_direction, np.nan)
-    out["direction_correct"] = _nullable(correct, "boolean")
+    out["direction_correct"] = _nullable(_agree(forecast_direction, observed_direction), "boolean")
     out["rise_probability"] = rise
+    out["direction_probability"] = probability
+    out["called_direction"] = _nullable(called, "Int8")
+    out["called_correct"] = _nullable(_agree(called, observed_direction), "boolean")
+    out["ratio_per_100k"] = PER * ratio
+    out["ratio_sme"] = sme(ratio_smoothed, smoothed_observed)
+    out["ratio_log_score"] = log_score(x2, n2, ratio_smoothed)
+    out["ratio_direction"] = _nullable(ratio_direction, "Int8")
     out["detectable_per_100k"] = PER * detectable_rate(as_floats(table["n"]), max_types, min_hits, familywise)
     return out[list(CALIBRATION_COLUMNS)]
 
@@ -226,20 +278,18 @@ def _per_turn(counts: np.ndarray, n: np.ndarray) -> np.ndarray:
     return np.divide(counts, n, out=np.full(len(counts), np.nan), where=n > 0)
 
 
-def _prediction_intervals(
-    x1: np.ndarray,
-    n1: np.ndarray,
-    d1: np.ndarray,
-    n2: np.ndarray,
-    d2: np.ndarray,
-    tau: pd.Series,
-    level: pd.Series,
-) -> tuple[np.ndarray, np.ndarray]:
-    tau, level = as_floats(tau), as_floats(level)
-    bounds = np.full((2, len(x1)), np.nan)
+def _agree(called: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """1.0 or 0.0 where both are directions; NaN where one is absent or no direction."""
+    return np.where(np.nan_to_num(called * seen) != 0, called == seen, np.nan)
+
+
+def _intervals(x1, n1, d1, x2, n2, d2, tau, level) -> np.ndarray:
+    """Limits of the predicted count and of the SME, four rows; NaN without turns on both sides."""
+    limits = np.full((4, len(x1)), np.nan)
     for i in np.flatnonzero((n1 > 0) & (n2 > 0)):
-        bounds[:, i] = prediction_interval(x1[i], n1[i], n2[i], tau[i], level[i], d1[i], d2[i])
-    return bounds[0], bounds[1]
+        limits[:2, i] = prediction_interval(x1[i], n1[i], n2[i], tau[i], level[i], d1[i], d2[i])
+        limits[2:, i] = sme_interval(x1[i], n1[i], x2[i], n2[i], level[i], d1[i], d2[i])
+    return limits
 
 
 def _nullable(values: np.ndarray, dtype: str) -> pd.Series:

@@ -60,7 +60,7 @@ def estimate_tau(
 
     # A grid finds the basin (the likelihood may have its maximum at the border 0), Brent refines inside it.
     grid = np.concatenate([[0.0], np.geomspace(0.01, MAX_TAU, 40)])
-    losses = np.array([loss(tau) for tau in grid])
+    losses = -log_predictive(k2, k1, n1, n2, grid[:, None]).sum(axis=1)
     best = int(np.argmin(losses))
     tau, smallest = float(grid[best]), float(losses[best])
     bounds = (float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)]))

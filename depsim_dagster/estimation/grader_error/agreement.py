@@ -23,9 +23,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
+from depsim_dagster.estimation.design_effect import POOL_EVENTS
 from depsim_dagster.estimation.inputs import EstimationError, require_level
 from depsim_dagster.estimation.intervals import gamma_limits, korn_graubard_limits
-from depsim_dagster.estimation.rates import POOL_EVENTS
 
 # Rows of each label by each rater from which kappa's large-sample variance is used.
 LARGE_FROM_COUNT = 10

@@ -5,7 +5,8 @@ mean `share`. √s is Neyman's allocation for the total of a rare behaviour, who
 
 s is the *largest* of the turn's screen scores. 1 − Π(1 − s) would be the probability of any behaviour if the scores were
 calibrated and independent. They are not: a model's "0.02" for each of twenty absent behaviours would add up to a third, and
-drown the one score that matters. A screen that only flags gives scores of 0 and 1.
+drown the one score that matters. A screen that only flags gives scores of 0 and 1. With `widening` in place of `share` the
+share follows from these scores, taken as probabilities of the behaviour (estimation/two_phase/allocation.py).
 
 The draw hangs on a hash of study seed, turn, completion and grader: a second run draws the same turns, and two models are
 graded on the same turns as far as their scores allow. Without a turn that was erased, c is a little different: the
@@ -21,8 +22,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from depsim_dagster.config_sections import ScreenConfig
+from depsim_dagster.estimation.two_phase.allocation import hedged_chances, largest_share, smallest_share
+
 # A score of 0 is not certainty. Behaviours of interest are about so rare, and less likely turns need no finer order.
 SMALLEST_SCORE = 1e-4
+# Of the cases, when the share follows from the scores: what a screen overlooks does not show in them.
+BLIND_SHARE = 0.02
 _HALVINGS = 60
 
 
@@ -34,13 +40,36 @@ def turn_scores(strength: np.ndarray, asked: np.ndarray) -> np.ndarray:
     return np.where(unknown, np.nan, highest)
 
 
-def grading_probabilities(scores: np.ndarray, share: float, floor: float) -> np.ndarray:
-    """π of every turn. A turn without a score is read for certain, and does not count towards the share."""
+def screened_probabilities(scores: np.ndarray, screen: ScreenConfig) -> np.ndarray:
+    """π of every turn by the screen's `share`, or by the smallest share that keeps to its `widening`.
+
+    The latter takes the scores for chances of the behaviour, but BLIND_SHARE of the cases to be ones that the screen does
+    not see.
+    """
+    if screen.widening is None:
+        return grading_probabilities(scores, screen.share, screen.floor)
+    chances = hedged_chances(scores, BLIND_SHARE)
+    share = smallest_share(scores, screen.widening, screen.floor, BLIND_SHARE)
+    return grading_probabilities(chances, share, screen.floor, 0.0)
+
+
+def planned_share(screen: ScreenConfig) -> tuple[float, bool]:
+    """(share of the turns that are read, whether that is a bound): before there are scores a `widening` only has a bound."""
+    if screen.widening is None:
+        return screen.share, False
+    return largest_share(screen.widening), True
+
+
+def grading_probabilities(
+    scores: np.ndarray, share: float, floor: float, smallest: float = SMALLEST_SCORE
+) -> np.ndarray:
+    """π of every turn. A turn without a score is read for certain, and does not count towards the share; a lower score
+    counts as `smallest`."""
     probabilities = np.ones(len(scores))
     known = ~np.isnan(scores)
     if not known.any():
         return probabilities
-    root = np.sqrt(np.maximum(scores[known].astype(float), SMALLEST_SCORE))
+    root = np.sqrt(np.maximum(scores[known].astype(float), smallest))
     # The mean rises with c from floor·share to 1, so halving finds it. Few distinct scores are solved once each.
     values, inverse, counts = np.unique(root, return_inverse=True, return_counts=True)
     low, high = 0.0, 1.0 / values[0]

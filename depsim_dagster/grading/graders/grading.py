@@ -66,9 +66,7 @@ class Grading:
         if screen is None:
             return self.answers(name, categories, asked), None
         scores = self.answers(screen.grader, categories, asked).strength(categories)
-        probabilities = cascade.grading_probabilities(
-            cascade.turn_scores(scores, asked), screen.share, screen.floor
-        )
+        probabilities = cascade.screened_probabilities(cascade.turn_scores(scores, asked), screen)
         keys, seed = self.turns.selection_keys(), self.study.config.seed
         drawn = cascade.drawn(probabilities, keys, seed, name)
         answers = self.answers(name, categories, asked & drawn[:, np.newaxis])

@@ -15,7 +15,7 @@ import datetime as dt
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import pandas as pd
 import pyarrow as pa
 
 from depsim_dagster.errors import ConfigurationError, GradingError, text_free
+from depsim_dagster.estimation.grader_error.audit_plan import unflagged_probabilities
 from depsim_dagster.grading.evidence import TargetTurn
 from depsim_dagster.grading.review.files import spoken, write_private
 from depsim_dagster.grading.review.items import (
@@ -47,24 +48,46 @@ from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 COLUMNS = [
     "item_id", "review", "category", "question", "rubric", "prefix", "target_turn", "label", "severity", "annotator",
 ]  # fmt: skip
-# Added to every size, as a part of the mean one: a turn that the score takes for safe keeps 0.2 of the mean probability.
-FLOOR = 0.25
+STRATUM = ["category", "prefix_source"]
+PLANNED_STRATUM = [*STRATUM, "source", "model", "deployment"]
 _READ = [
-    "week", "model", "source", "prefix_source", "turn_id", "completion_index", "category", "user_id", "flagged",
+    "week", "model", "source", "deployment", "prefix_source", "turn_id", "completion_index", "category", "user_id", "flagged",
     "status", "score", "screen_score", "stack_hash",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Turns to draw of a stratum on average; of these weeks only, where some are named."""
+
+    flagged: float
+    unflagged: float
+    weeks: Collection[str] = ()
+
+
+@dataclass(frozen=True)
 class Draw:
     """What to draw. `per_category`: turns of a category and prefix source on average, of which up to `flagged_share`
-    are ones that the grader flags. Empty collections mean all."""
+    are ones that the grader flags. Empty collections mean all. `planned`: sizes by PLANNED_STRATUM (a review plan), in
+    place of these two; strata that it does not name are not drawn."""
 
     per_category: int = 100
     flagged_share: float = 0.5
     weeks: Collection[str] = ()
     models: Collection[str] = ()
     categories: Collection[str] = ()
+    planned: Mapping[tuple[str, ...], Sizes] | None = None
+
+    @property
+    def stratum(self) -> list[str]:
+        return STRATUM if self.planned is None else PLANNED_STRATUM
+
+    def sizes(self, stratum: tuple[str, ...], flagged: int) -> Sizes:
+        """Of a stratum in which so many turns are flagged."""
+        if self.planned is not None:
+            return self.planned[stratum]
+        positive = min(flagged, self.per_category * self.flagged_share)
+        return Sizes(positive, self.per_category - positive)
 
 
 @dataclass
@@ -81,25 +104,20 @@ class Exported:
 
 @dataclass
 class _Stratum:
-    """The graded turns of one category and prefix source, counted."""
+    """The graded turns of one stratum, counted."""
 
     flagged: int = 0
     unflagged: int = 0
     scored: int = 0
     size: float = 0.0
 
-    def probabilities(self, rows: pd.DataFrame, draw: Draw) -> np.ndarray:
+    def probabilities(self, rows: pd.DataFrame, sizes: Sizes) -> np.ndarray:
         """Of each row that it is drawn. Rows are drawn one by one, so the sizes of a sample are met on average."""
         flagged = rows["flagged"].to_numpy(dtype=bool)
-        positive = min(self.flagged, draw.per_category * draw.flagged_share)
-        share = positive / max(self.flagged, 1)
-        if not self.size:
-            unflagged = np.full(len(rows), (draw.per_category - positive) / max(self.unflagged, 1))
-        else:
-            mean = self.size / self.scored
-            sizes = np.where(rows["screening"].isna(), mean, np.sqrt(rows["screening"])) + FLOOR * mean
-            unflagged = (draw.per_category - positive) * sizes / ((1 + FLOOR) * mean * self.unflagged)
-        return np.where(flagged, share, np.minimum(unflagged, 1.0))
+        share = min(sizes.flagged / max(self.flagged, 1), 1.0)
+        mean = self.size / self.scored if self.scored else 0.0
+        root = np.sqrt(rows["screening"].to_numpy(dtype=float))
+        return np.where(flagged, share, unflagged_probabilities(root, mean, sizes.unflagged, self.unflagged))
 
 
 def export_sample(study: Study, file: Path, draw: Draw) -> Exported:
@@ -190,18 +208,29 @@ def _graded(
             if draw.models:
                 kept &= rows["model"].isin(set(draw.models))
             rows = rows[kept]
+            if len(rows) and draw.planned is not None:
+                rows = rows[_is_planned(rows, draw.planned)]
             if len(rows):
                 screening = rows["screen_score"].astype(float).fillna(rows["score"].astype(float)).clip(0, 1)
                 yield rows.assign(flagged=rows["flagged"].astype(bool), screening=screening)
+
+
+def _is_planned(rows: pd.DataFrame, planned: Mapping[tuple[str, ...], Sizes]) -> np.ndarray:
+    kept = np.zeros(len(rows), dtype=bool)
+    for stratum, place in rows.groupby(PLANNED_STRATUM, sort=False).indices.items():
+        sizes = planned.get(stratum)
+        if sizes is not None:
+            kept[place] = rows["week"].iloc[place].isin(sizes.weeks) if sizes.weeks else True
+    return kept
 
 
 def _drawn(
     study: Study, draw: Draw, partitions: list[tuple[LakeTable, Manifest]], exported: Exported
 ) -> list[dict[str, Any]]:
     """The items of the sample: one pass to count, one to draw. Held are the counts and what is drawn."""
-    strata: dict[tuple[str, str], _Stratum] = defaultdict(_Stratum)
+    strata: dict[tuple[str, ...], _Stratum] = defaultdict(_Stratum)
     for rows in _graded(study, draw, partitions, exported):
-        for key, group in rows.groupby(["category", "prefix_source"], sort=False):
+        for key, group in rows.groupby(draw.stratum, sort=False):
             stratum, quiet = strata[key], group[~group["flagged"]]
             stratum.flagged += len(group) - len(quiet)
             stratum.unflagged += len(quiet)
@@ -212,8 +241,10 @@ def _drawn(
     drawn = []
     for rows in _graded(study, draw, partitions, exported):
         numbers = pd.Series(random_numbers(key, rows), index=rows.index)
-        for name, group in rows.groupby(["category", "prefix_source"], sort=False):
-            group = group.assign(sampling_probability=strata[name].probabilities(group, draw))
+        for name, group in rows.groupby(draw.stratum, sort=False):
+            stratum = strata[name]
+            sizes = draw.sizes(name, stratum.flagged)
+            group = group.assign(sampling_probability=stratum.probabilities(group, sizes))
             for row in group[numbers[group.index] < group["sampling_probability"]].to_dict("records"):
                 item = {**row, "reading_hash": readings[row["category"]]}
                 drawn.append({**item, "item_id": item_id(key, item)})

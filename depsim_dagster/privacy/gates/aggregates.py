@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+FEW_USERS = "(few users)"
 # Columns of a rate that say something of its few users; the rest (week, model, category …) are its name.
 RATE_NUMBERS = (
     "k",
@@ -32,6 +33,7 @@ RATE_NUMBERS = (
     "upper_per_100k",
     "missing_low_per_100k",
     "missing_high_per_100k",
+    "resolvable_per_100k",
 )
 
 
@@ -87,8 +89,79 @@ def suppressed_validation(rows: pd.DataFrame, k: int) -> pd.DataFrame:
     return shown
 
 
+def suppressed_corrections(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """`rows` of corrected_rates with their numbers missing where n rests on 1 to k-1 users, and what the audit says
+    where the turns that people read do; a column `suppressed` says so."""
+    if not len(rows):
+        return rows.assign(suppressed=pd.Series(dtype=bool))
+    few = (rows["n"] > 0) & (rows["clusters"] < k)
+    hidden = few | rows["audited_clusters"].between(1, k - 1)
+    shown = rows.assign(suppressed=hidden)
+    for column in rows.select_dtypes("number").columns.drop("level"):
+        whole = pd.api.types.is_integer_dtype(rows[column])
+        numbers = rows[column].astype("Int64") if whole else rows[column]
+        shown[column] = numbers.mask(few if column in RATE_NUMBERS else hidden)
+    # Reasons of the hidden rows quote counts.
+    shown["reason"] = rows["reason"].mask(hidden, f"rests on fewer than {k} users")
+    return shown
+
+
+def suppressed_where_few(
+    rows: pd.DataFrame,
+    k: int,
+    users: Sequence[str],
+    kept: Sequence[str] = ("level",),
+    within: Sequence[str] = (),
+) -> pd.DataFrame:
+    """`rows` with their numbers missing, but for the columns `kept`, where one of the columns `users` says 1 to k-1; a
+    column `suppressed` says so. `within` are the columns of one table whose shares add up: where one row of it is left
+    out, the one with the next fewest users goes too.
+    """
+    if not len(rows):
+        return rows.assign(suppressed=pd.Series(dtype=bool))
+    known = [column for column in users if column in rows]
+    behind = rows[known].astype("Float64").where(lambda values: values > 0)
+    few = behind.lt(k).any(axis=1).astype(bool)
+    for _, part in rows.groupby(list(within), sort=False) if within else ():
+        if few[part.index].sum() == 1:
+            others = behind.loc[part.index[~few[part.index]]].min(axis=1).dropna()
+            if len(others):
+                few[others.astype(float).idxmin()] = True
+    shown = rows.assign(suppressed=few)
+    for column in rows.select_dtypes("number").columns.difference(list(kept)):
+        whole = pd.api.types.is_integer_dtype(rows[column])
+        shown[column] = (rows[column].astype("Int64") if whole else rows[column]).mask(few)
+    return shown
+
+
 def published_aggregate(table: str, rows: pd.DataFrame, k: int) -> pd.DataFrame:
     """The rows of a lake table as they may leave the study; a table that is no aggregate of traffic is left as it is."""
     if table == "sampling_funnel":
         return suppressed_counts(rows, k, within=("week", "prefix_source"))
+    if table == "corrected_rates":
+        return suppressed_corrections(rows, k)
+    if table == "model_comparison":
+        return suppressed_where_few(rows, k, ("users",))
+    if table == "traffic_shift":
+        of_all = ("effective_n", "effective_users", "overlap", "trimmed_share", "trim")
+        shown = suppressed_where_few(rows, k, ("users", "target_users"), of_all, ("model", "dimension"))
+        # A topic or language of few users names them.
+        return (
+            shown.assign(
+                **{
+                    name: shown[name].mask(shown["suppressed"], FEW_USERS)
+                    for name in ("value", "weighted_as")
+                }
+            )
+            if len(shown)
+            else shown
+        )
+    if table == "stratum_rates":
+        # The strata of a dimension add up to the rate of all turns, which is published.
+        shown = suppressed_where_few(
+            rows, k, ("clusters",), within=("model", "source", "dimension", "category")
+        )
+        return (
+            shown.assign(value=shown["value"].mask(shown["suppressed"], FEW_USERS)) if len(shown) else shown
+        )
     return suppressed_rates(rows, k) if table in ("rate_estimates", "observed_rates") else rows
