@@ -106,7 +106,7 @@ def test_the_funnel_accounts_for_every_prompt(studies):
 
 def test_the_forecast_and_its_score_are_those_of_the_study_without_the_source(studies):
     beside, alone = studies
-    seals = ("labels_hash", "forecast_hash", "sealed_at", "previous_hash")
+    seals = ("labels_hash", "prefixes_hash", "forecast_hash", "sealed_at", "previous_hash")
     for table in (REGISTERED_FORECASTS, POST_RELEASE_CALIBRATION):
         with_source, without = (
             rows_without(study.lake.read(table, {"model": "sandbox-v2"}), *seals) for study in studies
