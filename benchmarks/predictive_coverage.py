@@ -265,6 +265,7 @@ def _forecast(
             ],
             **_rates(sim, n),
             **beside,
+            "predecessor_production_design_effect": 1.0,
             "design_effect": 1.0,
             "tau": tau,
             "level": 0.95,

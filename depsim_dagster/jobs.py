@@ -31,19 +31,20 @@ JOB_DESCRIPTIONS = {
     "forecast": "Seal a candidate's forecast before its outcome is graded.",
     "observation": "Grade a week's production responses by the same stack.",
     "calibration": "Score a candidate's sealed forecast, and the baselines, against the observed rates.",
-    "outcome": "Summarise the scores, test the registered hypotheses, and build the marts and the warehouse file.",
-    "report": "Compare graders with people, correct the rates by their labels, and write the study report on what is published so far.",
+    "outcome": "Summarise the scores, test the registered hypotheses, and build the marts.",
+    "report": "Compare graders with people, correct the rates by their labels, and write warehouse file and report on what is "
+    "published so far.",
 }
 
 
 def partition_jobs() -> list[AssetJob]:
     """The jobs along the lineage."""
     marts = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups("marts")
-    outcome = dg.AssetSelection.assets("calibration_summary", "registered_tests", "warehouse") | marts
+    outcome = dg.AssetSelection.assets("calibration_summary", "registered_tests") | marts
     selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {
         "outcome": outcome,
         "report": dg.AssetSelection.assets(
-            "grader_validation", "corrected_rates", "stratum_rates", "study_report"
+            "grader_validation", "corrected_rates", "stratum_rates", "warehouse", "study_report"
         ),
     }
     return [

@@ -85,13 +85,13 @@ def registry_list(study_file: Path | None) -> None:
     from rich.text import Text
 
     entries = _entries(study_file)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("entry", justify="right")
     for name in ("what", "model", "sealed (UTC)", "kind", "hash"):
         table.add_column(name, overflow="fold", no_wrap=name != "model")
     for entry in entries:
         kind = entry.statement.kind if entry.statement is not None else ""
-        said = (_what(entry), entry.model, entry.sealed_at[:19].replace("T", " "), kind, entry.hash[:12])
+        said = (_what(entry), entry.model, entry.sealed_at[:16].replace("T", " "), kind, entry.hash[:12])
         table.add_row(str(entry.sequence), *(Text(printable(part)) for part in said))
     open_console().print(table)
 

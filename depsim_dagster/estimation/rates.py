@@ -166,12 +166,11 @@ def _rates(
 ) -> pd.DataFrame:
     """Rates, limits and floor. `tuned` groups have their rate and variance from the screen's scores as well."""
     k, n, y = sums.k, sums.n, sums.y.copy()
-    factor, relative_variance = factor.copy(), relative_variance.copy()
+    factor = factor.copy()
     for group, rate in tuned.items():
         y[group] = rate.rate * n[group]
         variance = max(rate.variance, rate.variance_independent)
         factor[group] = variance * n[group] / (rate.rate * (1 - rate.rate))
-        relative_variance[group] = 0.0  # of 30 effective events or more
     widened = factor * students_widening(relative_variance, level)
     # One more event weighs as much as a turn read, or more: a factor below 1 is what the screen found, and says nothing of
     # what it does not see.

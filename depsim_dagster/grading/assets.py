@@ -53,11 +53,12 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         study, week = context.resources.study.study, context.partition_key
         require_consent(study.config, study.lake, week)
         graded = answering_deployments(study.lake, week)
-        for candidate in study.config.candidates:
-            if candidate.model in graded:
-                open_outcome(  # before the first answer is graded: what is graded can be seen
-                    study.lake, candidate.model, week, map(str, study.config.forecast_weeks(candidate.model))
-                )
+        # Before the first answer is graded: what is graded can be seen. Also of a deployment that is nobody's candidate
+        # today, or the study file could name it one when its outcome is known.
+        for deployment in study.config.deployments:
+            if deployment.model in graded:
+                before = study.config.forecast_weeks(deployment.model) if deployment.predecessor else ()
+                open_outcome(study.lake, deployment.model, week, map(str, before))
         labelling = label_turns(
             study,
             lambda: production_turns(study.lake, week),

@@ -38,6 +38,7 @@ _AGGREGATES = frozenset(
         "traffic_shift",
         "model_comparison",
         "corrected_rates",
+        "error_decomposition",
         "sampling_funnel",
     }
 )
@@ -49,6 +50,11 @@ _TEXT_COLUMNS = frozenset({"prefix", "target", "completion", "tools", "attribute
 
 class WarehouseError(DepsimError):
     """The warehouse file is open elsewhere, or is not a DuckDB file; it was left as it is."""
+
+
+def marts_are_built(lake: PublishedLake) -> bool:
+    """Whether there is something to write a warehouse from: every mart, which the first outcome builds."""
+    return all((lake.root / MARTS_DIRECTORY / f"{mart}.parquet").is_file() for mart in MARTS)
 
 
 def write_warehouse(lake: PublishedLake, path: Path, k_anonymity: int) -> dict[str, int]:

@@ -50,11 +50,11 @@ def export_registry(study: Study, file: Path, with_rows: bool = True) -> Exporte
     k_anonymity = study.config.privacy.k_anonymity
     shown = [with_rows and not _rests_on_few(entry.rows, k_anonymity) for entry in verdict.entries]
     content = canonical(export_document(study.config.name, verdict.entries, shown)) + b"\n"
-    if file.exists() and file.read_bytes() != content:
-        raise RegistryError(
-            f"{file}: is there already and holds something else; an earlier export is worth keeping, name another file"
-        )
     try:
+        if file.exists() and not _holds(file, content):
+            raise RegistryError(
+                f"{file}: is there already and holds something else; an earlier export is worth keeping, name another file"
+            )
         write_atomically(file, content)
     except OSError as error:
         raise RegistryError(
@@ -64,6 +64,11 @@ def export_registry(study: Study, file: Path, with_rows: bool = True) -> Exporte
     return Exported(
         len(verdict.entries), hidden, verdict.entries[-1].hash, hashlib.sha256(content).hexdigest()
     )
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    """A device is never read, nor replaced: one may have no end."""
+    return file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content
 
 
 def export_document(study: str, entries: Sequence[Entry], shown: Sequence[bool]) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def read_export(file: Path) -> list[Entry]:
         entries = export_entries(document)
     except OSError as error:
         raise RegistryError(f"{file}: cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise RegistryError(
             f"{file}: is no export of a registry, or was edited; take the copy that was published"
         ) from None
@@ -115,7 +120,7 @@ def export_entries(document: Mapping[str, Any]) -> list[Entry]:
             raise ValueError("a hash does not match")
         entries.append(entry)
         previous = entry.hash
-    if document["head"] != {"sequence": len(entries), "hash": previous}:
+    if not entries or document["head"] != {"sequence": len(entries), "hash": previous}:
         raise ValueError("entries were cut off")
     return entries
 

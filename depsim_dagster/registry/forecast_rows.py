@@ -42,6 +42,7 @@ LABEL_COLUMNS = ["week", "deployment", "prefix_source", "category", "stack_hash"
 WITH_COVARIATES = list(dict.fromkeys([*LABEL_COLUMNS, *COVARIATE_COLUMNS]))
 # A forecast is sealed once. On less than this, an outage of the server is what it would be about.
 LARGEST_MISSING_SHARE = 0.5
+SHIFTED = "; widened by the shift of the traffic"
 
 
 def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
@@ -96,8 +97,12 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
     production = _production_of(study, predecessor, used_weeks)
     error = forecast_error(config, lake, model, rates["category"].tolist(), simulated, production)
     variants = forecast_variants(config, lake, model, candidate.to_pandas())
-    learned = error.learned.categories["tau"].reindex(rates["category"])
-    components = map(ErrorComponents, learned, shift_errors(rates, variants))
+    learned = error.learned.categories.reindex(rates["category"])
+    shifts = shift_errors(rates, variants)
+    tau = {
+        name: [ErrorComponents(*pair).total for pair in zip(learned[name], shifts, strict=True)]
+        for name in ("tau", "lower", "upper")
+    }
     rates = rates.merge(
         simulated[["category", *COUNTED]].rename(
             columns={name: f"predecessor_sim_{name}" for name in COUNTED}
@@ -112,12 +117,12 @@ def forecast_rows(study: Study, model: str, today: dt.date) -> pd.DataFrame:
         category_group=rates["category"].map(study.taxonomy.groups()),
         released_at=deployment.released.isoformat(),
         forecast_weeks=[used_weeks] * len(rates),
-        tau=[component.total for component in components],
-        tau_lower=rates["category"].map(error.learned.categories["lower"]),
-        tau_upper=rates["category"].map(error.learned.categories["upper"]),
+        tau=tau["tau"],
+        tau_lower=tau["lower"],
+        tau_upper=tau["upper"],
         tau_prior=config.estimation.tau,
         tau_pairs=error.learned.pairs,
-        tau_source=error.source,
+        tau_source=[error.source + SHIFTED * bool(shift) for shift in shifts],
         variants=rates["category"].map(variants_by_category(variants)),
         # Only a forecast that is sealed before the release is a registered one.
         kind="registered" if today < deployment.released_on else "retrospective",
@@ -181,8 +186,9 @@ def calibration_rows(study: Study, model: str) -> pa.Table:
     observed = pooled_rates(outcome, config).assign(
         model=model, source="production", stack_hash=one_stack(outcome, model)
     )
-    old = pooled_rates(baseline, config)[["category", *COUNTED]].rename(
-        columns={name: f"predecessor_production_{name}" for name in COUNTED}
+    counted = [*COUNTED, "design_effect"]
+    old = pooled_rates(baseline, config)[["category", *counted]].rename(
+        columns={name: f"predecessor_production_{name}" for name in counted}
     )
     forecast = forecast.merge(old, on="category", how="left")
     scored = score_forecast(

@@ -92,6 +92,9 @@ def variant_calibration_rows(lake: Lake, model: str) -> pa.Table:
     rows = pd.concat([pooled, pd.DataFrame(others, columns=[*pooled.columns, "note"])], ignore_index=True)
     of = scored.loc[rows["category"]].reset_index(drop=True)
     tau, level = (sealed.loc[rows["category"], name].to_numpy(dtype=float) for name in ("tau", "level"))
+    # The reweighted rate has the shift in it that widens the others.
+    shift = pd.Series(shift_errors(sealed, rows), sealed.index).loc[rows["category"]].to_numpy()
+    tau = np.where(rows["variant"] == REWEIGHTED, np.sqrt(np.maximum(tau**2 - shift**2, 0.0)), tau)
     out = of.assign(
         variant=rows["variant"],
         forecast_per_100k=as_floats(rows["rate_per_100k"]),

@@ -128,7 +128,7 @@ def decoded(content: bytes) -> Entry:
     try:
         entry = entry_of(json.loads(content))
         unchanged = encoded(entry) == content
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise ValueError("it cannot be read") from None
     if not unchanged:
         raise ValueError("its bytes are not those that were written")

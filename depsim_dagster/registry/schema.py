@@ -47,6 +47,10 @@ def _nats(name: str, meaning: str) -> pa.Field:
     return field(name, pa.float64(), meaning, nullable=True, unit="nats")
 
 
+def _probability(name: str, meaning: str) -> pa.Field:
+    return field(name, pa.float64(), meaning, nullable=True)
+
+
 _IDENTITY = [
     field("model", pa.string(), "the candidate X"),
     field("deployment", pa.string(), "the deployment Y that it replaces"),
@@ -101,8 +105,8 @@ REGISTERED_FORECASTS = LakeTable(
                 pa.float64(),
                 "log-scale forecast error that widens the category's predicted count: as learned, and a known traffic shift",
             ),
-            field("tau_lower", pa.float64(), "lower limit of the learned error"),
-            field("tau_upper", pa.float64(), "upper limit of the learned error"),
+            field("tau_lower", pa.float64(), "lower limit of tau: that of the learned error, with the shift"),
+            field("tau_upper", pa.float64(), "upper limit of tau: that of the learned error, with the shift"),
             field("tau_prior", pa.float64(), "the study's tau, from which it was learned"),
             field("tau_pairs", pa.int64(), "scored forecasts that it was learned from", unit="pairs"),
             field("tau_source", pa.string(), "what it was learned from"),
@@ -161,6 +165,12 @@ POST_RELEASE_CALIBRATION = LakeTable(
                 nullable=True,
             ),
             field(
+                "predecessor_production_design_effect",
+                pa.float64(),
+                "predecessor's production: variance relative to independent turns of equal weight",
+                nullable=True,
+            ),
+            field(
                 "predicted_count_lower",
                 pa.int64(),
                 "lower limit of the predicted observed count; under a cascade out of the turns that the rate is worth",
@@ -211,6 +221,20 @@ POST_RELEASE_CALIBRATION = LakeTable(
             ),
             field("baseline_sme", pa.float64(), "SME of predicting no change", nullable=True, unit="ratio"),
             field("comparable", pa.bool_(), "at least ten events in forecast and observation together"),
+            _probability(
+                "p_value",
+                "test of equal forecast and observed rates, two-sided: sampling error of both counts",
+            ),
+            _probability(
+                "p_benjamini_hochberg",
+                "the same, adjusted over the candidate's categories (false discovery rate)",
+            ),
+            field(
+                "missed",
+                pa.bool_(),
+                "the observed rate is not the forecast one, at a false discovery rate of 10 % over the categories",
+                nullable=True,
+            ),
             field(
                 "log_score",
                 pa.float64(),
@@ -232,10 +256,16 @@ POST_RELEASE_CALIBRATION = LakeTable(
             field(
                 "observed_ratio",
                 pa.float64(),
-                "observed rate over the predecessor's production rate",
+                "observed rate over the predecessor's production rate, of smoothed rates",
                 nullable=True,
                 unit="ratio",
             ),
+            _ratio("observed_ratio_lower", "lower limit of the ratio of the two rates"),
+            _ratio(
+                "observed_ratio_upper",
+                "upper limit of the same; infinite where the predecessor was never flagged",
+            ),
+            _probability("observed_p_value", "test of an unchanged production rate, two-sided"),
             field("moved", pa.bool_(), "the production rate moved by at least 1.5x", nullable=True),
             field(
                 "forecast_direction",
@@ -524,7 +554,17 @@ ERROR_DECOMPOSITION = LakeTable(
                 "full (X→Y over X's production), grader (raw over corrected) or sampling (the noise floor of full)",
             ),
             *_counted_rate("a_", "first rate", nullable=True),
+            field(
+                "a_users", pa.int64(), "users among the turns of the first rate", nullable=True, unit="users"
+            ),
             *_counted_rate("b_", "second rate", nullable=True),
+            field(
+                "b_users",
+                pa.int64(),
+                "users among the turns of the second rate; of a corrected one, among those that people read",
+                nullable=True,
+                unit="users",
+            ),
             field(
                 "log_ratio",
                 pa.float64(),

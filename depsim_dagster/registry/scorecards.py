@@ -53,7 +53,7 @@ def forecast_error(
     Raises:
         EstimationError: a score file of `estimation.scorecards` cannot be used.
     """
-    sources, parts = [], []
+    sources, parts, files = [], [], []
     for candidate in _scored_before(config, model):
         if lake.manifest(POST_RELEASE_CALIBRATION, {"model": candidate}) is not None:
             rows = lake.read(POST_RELEASE_CALIBRATION, {"model": candidate}, columns=SCORE_COLUMNS)
@@ -63,9 +63,12 @@ def forecast_error(
     for name in config.estimation.scorecards:
         rows, digest = read_scores(config.path(name), name, config.sandbox)
         # A model of this study is known from its own scores, and only when its outcome came first.
-        rows = rows[~rows["model"].isin(own)]
-        parts.append(_pairs(rows, "forecast", "observed").assign(model=name + " " + rows["model"]))
+        files.append(rows[~rows["model"].isin(own)].assign(file=name))
         sources.append(f"{name} (SHA-256 {digest[:12]})")
+    if files:
+        # A later export of one study holds its earlier scores again, and they are one piece of evidence.
+        rows = pd.concat(files).drop_duplicates(SCORE_COLUMNS, ignore_index=True)
+        parts.append(_pairs(rows, "forecast", "observed").assign(model=rows["file"] + " " + rows["model"]))
     environment = _no_pairs()
     if production is not None and len(simulated):
         beside = _prefixed(simulated, "simulated").merge(_prefixed(production, "production"), on="category")

@@ -37,7 +37,7 @@ from depsim_dagster.registry.sealed_rows import (
 )
 from depsim_dagster.registry.snapshots import label_snapshots, prefix_snapshots, snapshots_digest
 from depsim_dagster.registry.snapshots import labels_digest as labels_digest
-from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 # Machines that share a store disagree by less.
 CLOCK_TOLERANCE = dt.timedelta(minutes=10)
@@ -265,8 +265,9 @@ def _statement(
     prefixes = prefix_snapshots(lake, head["forecast_weeks"])
     released = dt.datetime.fromisoformat(head["released_at"])
     frame = frame.assign(
-        # Who seals says when it was; the day on which the rows were made is not enough.
-        kind=head["kind"] if now < released else ledger.RETROSPECTIVE,
+        # Who seals says when it was; the day on which the rows were made is not enough. Nor is the study file's word on
+        # the release, where traffic that the model answered is in the store.
+        kind=head["kind"] if now < released and not _in_traffic(lake, model) else ledger.RETROSPECTIVE,
         prefixes_hash=snapshots_digest(prefixes) if prefixes else "",
         code_version=code_version(),
     )
@@ -281,6 +282,15 @@ def _statement(
         snapshots=(*labels, *prefixes),
     )
     return statement, rows
+
+
+def _in_traffic(lake: Lake, model: str) -> bool:
+    """Whether a published week of sampled traffic has turns that the model answered."""
+    return any(
+        pc.any(pc.equal(batch.column("deployment"), model)).as_py()
+        for manifest in lake.published(SAMPLED_TRAFFIC)
+        for batch in lake.scan(SAMPLED_TRAFFIC, manifest.partition, columns=["deployment"], rows=65_536)
+    )
 
 
 def _appended(

@@ -4,32 +4,50 @@ import dagster as dg
 
 from depsim_dagster.estimation.comparison.schema import MODEL_COMPARISON
 from depsim_dagster.estimation.grader_error.schema import CORRECTED_RATES
+from depsim_dagster.estimation.schema import STRATUM_RATES
 from depsim_dagster.estimation.shift.schema import TRAFFIC_SHIFT
 from depsim_dagster.grading.review.schema import GRADER_VALIDATION
 from depsim_dagster.marts.dbt_build import MARTS
 from depsim_dagster.marts.warehouse import WAREHOUSE as WAREHOUSE
-from depsim_dagster.marts.warehouse import write_warehouse
+from depsim_dagster.marts.warehouse import marts_are_built, write_warehouse
 from depsim_dagster.registry.schema import ERROR_DECOMPOSITION, REGISTERED_TESTS, VARIANT_CALIBRATION
 from depsim_dagster.report.content import report_content
 from depsim_dagster.report.study_report import REPORT as REPORT
 from depsim_dagster.report.study_report import write_report
 
+# Tables of the warehouse that nothing else waits for; the rest stands before the marts.
+WRITTEN_LAST = (
+    CORRECTED_RATES,
+    STRATUM_RATES,
+    REGISTERED_TESTS,
+    MODEL_COMPARISON,
+    TRAFFIC_SHIFT,
+    VARIANT_CALIBRATION,
+    ERROR_DECOMPOSITION,
+)
+
 
 def report_assets() -> list[dg.AssetsDefinition]:
     """warehouse and study_report."""
 
+    # The job `report` also runs before there is an outcome to build marts from: then there is no warehouse yet.
     @dg.asset(
-        deps=[*MARTS, REGISTERED_TESTS.name],
+        deps=[*MARTS, *(table.name for table in WRITTEN_LAST)],
         group_name="report",
-        description="One DuckDB file for people: the marts and the tables of numbers behind them, no text.",
+        description="One DuckDB file for people: the marts and the tables of numbers behind them, no text. Written from the first "
+        "outcome on.",
         kinds={"duckdb"},
         required_resource_keys={"study"},
+        output_required=False,
     )
-    def warehouse(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def warehouse(context: dg.AssetExecutionContext):
         study = context.resources.study.study
+        if not marts_are_built(study.lake):
+            context.log.info("no warehouse yet: the marts are built with the first outcome")
+            return
         path = study.config.path(WAREHOUSE)
         rows = write_warehouse(study.lake, path, study.config.privacy.k_anonymity)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "file": dg.MetadataValue.path(str(path.resolve())),
                 "dagster/row_count": sum(rows.values()),
@@ -40,11 +58,8 @@ def report_assets() -> list[dg.AssetsDefinition]:
     @dg.asset(
         deps=[
             *MARTS,
-            *(table.name for table in (GRADER_VALIDATION, CORRECTED_RATES, REGISTERED_TESTS)),
-            *(
-                table.name
-                for table in (MODEL_COMPARISON, TRAFFIC_SHIFT, VARIANT_CALIBRATION, ERROR_DECOMPOSITION)
-            ),
+            GRADER_VALIDATION.name,
+            *(table.name for table in WRITTEN_LAST if table is not STRATUM_RATES),
         ],
         group_name="report",
         description="The study report: one self-contained HTML page, and report.json beside it.",

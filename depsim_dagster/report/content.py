@@ -65,7 +65,7 @@ def report_content(study: Study) -> ReportContent:
         corrected=_published_aggregate(study, CORRECTED_RATES),
         shift=_published_aggregate(study, TRAFFIC_SHIFT),
         variants=published_rows(study, VARIANT_CALIBRATION),
-        decomposition=published_rows(study, ERROR_DECOMPOSITION),
+        decomposition=_published_aggregate(study, ERROR_DECOMPOSITION),
         tests=published_rows(study, REGISTERED_TESTS),
         registry=registry_state(study),
         gates=_gates(study),

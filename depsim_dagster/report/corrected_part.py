@@ -18,6 +18,8 @@ METHODS = {
 }
 SOURCES = {"simulated": "forecast (X→Y)", "production": "production after the release"}
 
+UNREAD = "people read none of its turns (depsim review plan says how many to label)"
+
 
 def corrected_part(rows: Sequence[Row]) -> Part:
     """Raw beside corrected, one table per source that was graded."""
@@ -29,8 +31,13 @@ def corrected_part(rows: Sequence[Row]) -> Part:
         title = SOURCES.get(source, source)
         reasons = {str(row["reason"]) for row in own}
         refused = all(row["method"] == "refused" for row in own)
-        if refused and len(reasons) == 1:
-            notes.append(f"{title[:1].upper()}{title[1:]}: no rate is corrected; {reasons.pop()}.")
+        unread = not any(
+            row.get("audited") or row.get("known_positives") or row.get("suppressed") for row in own
+        )
+        if refused and (len(reasons) == 1 or unread):
+            # Row by row the reasons differ in nothing but how many turns would have to be read.
+            reason = reasons.pop() if len(reasons) == 1 else UNREAD
+            notes.append(f"{title[:1].upper()}{title[1:]}: no rate is corrected; {reason}.")
             continue
         tables.append(
             {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from depsim_dagster.report.plain_rows import Row
 from depsim_dagster.report.plain_tables import Part
-from depsim_dagster.report.value_text import ABSENT, number_text, ratio_text, times_text
+from depsim_dagster.report.value_text import ABSENT, WITHHELD, number_text, ratio_text, times_text
 
 TITLE = "Where the error comes from"
 ABSENT_TEXT = "Absent: error_decomposition has no row of it."
@@ -44,7 +44,11 @@ def decomposition_part(rows: Sequence[Row]) -> Part:
         ],
         "rows": [_summary(name, own[name]) for name in names],
     }
-    ratios = [name for name in names if any(row.get("log_ratio") is not None for row in own[name])]
+    ratios = [
+        name
+        for name in names
+        if any(row.get("log_ratio") is not None or row.get("suppressed") for row in own[name])
+    ]
     tables = [summary]
     if ratios:
         tables.append(_by_category(rows, ratios))
@@ -63,7 +67,7 @@ def decomposition_part(rows: Sequence[Row]) -> Part:
     notes.append(
         "A ratio above 1 is a rate that came out too high. † fewer than 10 events on both sides together."
     )
-    return Part(TITLE, tables=tables, notes=notes)
+    return Part(TITLE, tables=tables, notes=notes, withheld=any(row.get("suppressed") for row in rows))
 
 
 def _title(name: str) -> str:
@@ -105,6 +109,8 @@ def _by_category(rows: Sequence[Row], names: Sequence[str]) -> Row:
 
 
 def _ratio(row: Row | None) -> str:
+    if row is not None and row.get("suppressed"):
+        return WITHHELD
     if row is None or row.get("log_ratio") is None:
         return ABSENT
     limits = [

@@ -34,12 +34,14 @@ from depsim_dagster.report.value_text import (
     number_text,
     probability_text,
     rate_cell,
+    ratio_text,
     times_text,
 )
 from depsim_dagster.report.verdict import (
     call_text,
     candidates,
     intrinsic_text,
+    missed_text,
     missing_text,
     pit_text,
     summaries,
@@ -160,6 +162,9 @@ def _section(index: int, rows: list[Row], summary: Row | None, sandbox: bool) ->
             "forecast_moved": missing_bounds_text(row, "forecast"),
             "observed_moved": missing_bounds_text(row, "observed"),
             "direction": direction_text(row),
+            "changed": ratio_text(
+                *(row.get(f"observed_ratio{end}") for end in ("", "_lower", "_upper")),
+            ),
             "few": row.get("sme") is not None and not row.get("comparable"),
             "above": None not in (row.get("sme"), row.get("sme_noise_floor_p90"))
             and row["sme"] > row["sme_noise_floor_p90"],
@@ -174,6 +179,7 @@ def _section(index: int, rows: list[Row], summary: Row | None, sandbox: bool) ->
         "id": f"candidate-{index}",
         "verdict": found,
         "missing": missing_text(found),
+        "missed": missed_text(found),
         "intrinsic": intrinsic_text(found),
         "calls": call_text(found),
         "pit": pit_text(found),

@@ -14,6 +14,7 @@ import pandas as pd
 
 FLAGS = {
     "comparable",
+    "missed",
     "moved",
     "direction_correct",
     "observed_in_prediction",

@@ -21,6 +21,7 @@ from depsim_dagster.report.verdict import (
     call_text,
     candidates,
     intrinsic_text,
+    missed_text,
     missing_text,
     pit_text,
     summaries,
@@ -107,7 +108,7 @@ def summary_lines(found: Verdict) -> list[Text]:
         f" where production moved {found.movers_right} of {found.movers_called}",
         f"Observed counts inside the prediction interval: {found.inside} of {found.inside_of}",
     ]
-    for text in (intrinsic_text(found), call_text(found), pit_text(found)):
+    for text in (missed_text(found), intrinsic_text(found), call_text(found), pit_text(found)):
         if text is not None:
             lines.append(_ascii(text[:1].upper() + text[1:]))
     return [Text("  " + line) for line in lines]

@@ -53,6 +53,8 @@ class Verdict:
     movers_called: int
     paired_right: int
     paired_called: int
+    missed: int
+    missed_of: int
     inside: int
     inside_of: int
     called: int
@@ -139,6 +141,7 @@ def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
     movers = [row for row in called if row.get("moved")]
     paired = [row for row in rows if row.get("paired_direction") and row.get("observed_direction")]
     judged = [row for row in rows if row.get("observed_in_prediction") is not None]
+    tested = [row for row in rows if row.get("missed") is not None]
     sure = [row for row in rows if row.get("called_correct") is not None]
     sure_movers = [row for row in sure if row.get("moved")]
     pit = [row["pit"] for row in rows if row.get("pit") is not None]
@@ -168,6 +171,8 @@ def verdict(rows: Sequence[Row], summary: Row | None = None) -> Verdict:
         movers_called=len(movers),
         paired_right=sum(row["paired_direction"] == row["observed_direction"] for row in paired),
         paired_called=len(paired),
+        missed=sum(row["missed"] for row in tested),
+        missed_of=len(tested),
         inside=sum(row["observed_in_prediction"] for row in judged),
         inside_of=len(judged),
         called=len(sure),
@@ -248,6 +253,13 @@ def call_text(found: Verdict) -> str | None:
         f"sure calls: {found.called_correct} of {found.called} right, {found.called_movers_correct} of "
         f"{found.called_movers} where production moved; {found.abstained} abstained"
     )
+
+
+def missed_text(found: Verdict) -> str | None:
+    """How many forecast rates were wrong beyond sampling error, many being looked at."""
+    if not found.missed_of:
+        return None
+    return f"{found.missed} of {found.missed_of} missed beyond sampling error (false discovery rate 10 %)"
 
 
 def pit_text(found: Verdict) -> str | None:

@@ -95,6 +95,6 @@ def check_against_truth(study: Study) -> TruthCheck:
                 )
             else:
                 misses.append(
-                    f"{candidate.model} {row['category']}: planted {rate:,.0f}, observed interval {low:,.0f} – {high:,.0f} per 100k"
+                    f"{candidate.model} {row['category']}: planted {rate:,.1f}, observed interval {low:,.1f} – {high:,.1f} per 100k"
                 )
     return TruthCheck(inside, cells, tuple(misses))

@@ -12,7 +12,7 @@ from depsim_dagster.estimation.comparison.different_prefixes import (
     koopman_interval,
     score_ratio_interval,
 )
-from depsim_dagster.estimation.comparison.multiplicity import benjamini_hochberg, holm, sidak_level
+from depsim_dagster.estimation.comparison.multiplicity import benjamini_hochberg, holm
 from depsim_dagster.estimation.comparison.ratio import ratio_interval
 from depsim_dagster.estimation.inputs import EstimationError
 
@@ -25,6 +25,32 @@ def test_koopman_reproduces_published_examples():
     # Gart and Nam 1988 (Biometrics 44:323), score limits without the skewness correction.
     assert np.round(koopman_interval(8, 15, 4, 15), 3).tolist() == [0.815, 5.336]
     assert np.round(koopman_interval(6, 10, 6, 20), 3).tolist() == [0.844, 4.594]
+
+
+def test_koopman_holds_where_a_side_is_wholly_flagged_or_not_at_all():
+    """Against statsmodels where that is right; where every turn of side 2 is flagged, Wilson's interval of side 1."""
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    for counts in [(36, 40, 16, 80), (19.5, 21.3, 7.7, 80.2), (2, 40, 38, 40), (900, 1000, 990, 1000)]:
+        other = proportion.confint_proportions_2indep(
+            *counts, compare="ratio", method="score", correction=False
+        )
+        np.testing.assert_allclose(koopman_interval(*counts), other, rtol=1e-8)
+    wilson = proportion.proportion_confint(50, 100, method="wilson")
+    np.testing.assert_allclose(koopman_interval(50, 100, 100, 100), wilson, rtol=1e-8)
+    low, high = koopman_interval([0, 50, 100, 0], 100, [50, 0, 100, 0], 100)
+    assert low[0] == 0 and low[1] > 5 and np.isinf(high[1]) and high[0] < 0.2
+    assert low[2] * high[2] == pytest.approx(1) and low[2] == pytest.approx(0.963, abs=5e-4)
+    assert (low[3], high[3]) == (0, np.inf)
+
+
+def test_the_test_of_common_rates_is_that_of_their_interval():
+    """Binomial counts at a half vary half as much as Poisson ones: conditional on their total, 0.4 % would be refused."""
+    rng = np.random.default_rng(18)
+    found = compare_rates(rng.binomial(1000, 0.5, 2000), 1000, rng.binomial(800, 0.5, 2000), 800)
+    assert (found["method"] == "koopman").all()
+    refused = found["p_value"] < 0.05
+    assert 0.035 < refused.mean() < 0.065
+    assert (refused == (found["ratio_lower"] > 1) | (found["ratio_upper"] < 1)).all()
 
 
 def test_score_interval_agrees_with_statsmodels_and_has_two_sides_at_zero():
@@ -129,11 +155,3 @@ def test_a_comparison_that_could_not_be_made_is_not_counted():
     assert np.isnan(benjamini_hochberg([np.nan, np.nan])).all() and len(holm([])) == 0
     with pytest.raises(EstimationError, match="outside 0 to 1"):
         holm([1.2])
-
-
-def test_twenty_intervals_hold_together():
-    # 1 - 0.95^(1/20), ESTIMATION.md "Multiplicity".
-    assert 1 - sidak_level(0.95, 20) == pytest.approx(0.0025614, abs=1e-7)
-    assert sidak_level(0.95, 1) == pytest.approx(0.95)
-    with pytest.raises(EstimationError, match="at least one"):
-        sidak_level(0.95, 0)

@@ -7,6 +7,7 @@ import pytest
 from depsim_dagster.estimation.calibration.decomposition import DECOMPOSITION_COLUMNS, Comparison, decompose
 from depsim_dagster.estimation.comparison.ratio import ratio_interval
 from depsim_dagster.estimation.inputs import EstimationError
+from depsim_dagster.privacy.gates.aggregates import published_aggregate
 
 
 def rates(**counts):
@@ -16,6 +17,7 @@ def rates(**counts):
                 "category": name,
                 "k": k,
                 "n": n,
+                "clusters": n // 10,
                 "rate_per_100k": 1e5 * k / n if n else np.nan,
                 "design_effect": effect,
             }
@@ -75,6 +77,8 @@ def test_the_grader_s_part_is_the_raw_over_the_corrected_rate():
             "category": ["hate", "sly"],
             "k": [100, 0],
             "n": [20_000, 0],
+            "clusters": [2_000, 0],
+            "audited_clusters": [3, 0],
             "rate_per_100k": [500.0, np.nan],
             "corrected_per_100k": [250.0, np.nan],
             "corrected_lower_per_100k": [200.0, np.nan],
@@ -83,12 +87,22 @@ def test_the_grader_s_part_is_the_raw_over_the_corrected_rate():
             "reason": ["", "no turn was audited"],
         }
     )
-    _, rows = parts(corrected=corrected)
+    out, rows = parts(corrected=corrected)
     hate = rows["hate", "grader"]
     assert np.exp([hate["log_ratio_lower"], hate["log_ratio"], hate["log_ratio_upper"]]) == pytest.approx(
         [1.25, 2.0, 2.5]
     )
     assert hate["sme"] == pytest.approx(2.0) and hate["note"] == "two_phase_audit"
+    assert (hate["a_users"], hate["b_users"]) == (2_000, 3)
     assert rows["sly", "grader"]["note"] == "refused: no turn was audited" and np.isnan(
         rows["sly", "grader"]["log_ratio"]
     )
+    # People read turns of three users: what they made of the rate stays inside, the other components do not.
+    shown = published_aggregate("error_decomposition", out, 5)
+    few = (out["category"] == "hate") & (out["component"] == "grader")
+    assert shown["suppressed"].tolist() == few.tolist()
+    assert (
+        shown[few].select_dtypes("number").isna().all(axis=None)
+        and "fewer than 5" in shown[few]["note"].item()
+    )
+    assert published_aggregate("error_decomposition", out, 5_000)["suppressed"].sum() == 10

@@ -88,6 +88,12 @@ def test_specificity_from_elsewhere_only_where_false_alarms_are_the_smaller_part
     found = correct_rate(common, Evidence(NOTHING, [PROMPTS], elsewhere))
     assert found.method == "rogan_gladen" and found.reason.endswith("that false alarms are alike")
     assert found.corrected.rate == pytest.approx((0.03 - 0.0005) / 0.7995)
+    blind = Positives(known_positives([True] * 5 + [False] * 495), "that prompts are like traffic")
+    common = RawRate(40_000, 100_000, 0.4)
+    assert (
+        "no more often"
+        in correct_rate(common, Evidence(NOTHING, [blind], Specificity(0.95, 0.94, 500, "x"))).reason
+    )
     refused = correct_rate(RAW, Evidence(NOTHING, [PROMPTS], elsewhere))
     assert refused.method == "refused" and "not less than half of the raw rate" in refused.reason
 

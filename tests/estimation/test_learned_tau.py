@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from depsim_dagster.estimation.forecast.components import ErrorComponents, log_sd, shift_component
+from depsim_dagster.estimation.forecast.components import ErrorComponents, shift_component
 from depsim_dagster.estimation.forecast.learned_tau import GRID, PAIR_COLUMNS, equivalent_tau, learn_tau
 from depsim_dagster.estimation.inputs import EstimationError
 
@@ -141,8 +141,7 @@ def test_malformed_pairs_are_refused():
 
 def test_components_are_independent_factors():
     assert ErrorComponents(0.5).total == 0.5
-    assert ErrorComponents(0.3, shift=0.4, grader=1.2).total == pytest.approx(1.3)
-    assert log_sd(np.exp(-1.96), np.exp(1.96)) == pytest.approx(1, abs=1e-4)
+    assert ErrorComponents(0.3, shift=0.4).total == pytest.approx(0.5)
 
 
 def test_the_shift_component_is_what_the_weights_noise_does_not_explain():

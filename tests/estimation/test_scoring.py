@@ -7,6 +7,7 @@ from scipy import stats
 
 from depsim_dagster.estimation.calibration.direction_calls import direction_probability
 from depsim_dagster.estimation.calibration.noise_floor import median_sme_noise_floor, sme_noise_floor
+from depsim_dagster.estimation.calibration.rate_tests import equal_rate_tests
 from depsim_dagster.estimation.calibration.scoring import (
     CALIBRATION_COLUMNS,
     comparable,
@@ -14,6 +15,7 @@ from depsim_dagster.estimation.calibration.scoring import (
     score_forecast,
     sme_interval,
 )
+from depsim_dagster.estimation.comparison.different_prefixes import compare_rates, exact_p_value
 from depsim_dagster.estimation.comparison.ratio import (
     jeffreys_rate,
     ratio_interval,
@@ -41,6 +43,7 @@ def forecast_row(k, n, sim=(10, 1000), production=(10, 1000), **changes):
         "design_effect": 1.0 if n else np.nan,
         "lower_per_100k": 1.0,
         "upper_per_100k": 2.0,
+        "predecessor_production_design_effect": 1.0 if production else None,
         "tau": 0.5,
         "level": 0.95,
         "kind": "registered",
@@ -203,7 +206,7 @@ def test_types_survive_nulls():
         pd.DataFrame([observed_row(5, 100), observed_row(0, 0, category="violence")]),
     )
     assert out["category"].tolist() == ["hate", "violence"]
-    for column in ("observed_in_prediction", "moved", "direction_correct", "called_correct"):
+    for column in ("observed_in_prediction", "missed", "moved", "direction_correct", "called_correct"):
         assert out[column].dtype == "boolean"
     for column in (
         "forecast_direction",
@@ -225,6 +228,46 @@ def test_types_survive_nulls():
 
 def test_comparable_is_ten_events_together():
     assert comparable([4, 5, 0], [5, 5, 10]).tolist() == [False, True, True]
+
+
+def test_missed_is_what_is_named_over_the_categories_of_a_candidate():
+    counts = {"a": (20, 45), "b": (20, 31), "c": (5, 5), "d": (0, 0), "unseen": (9, None)}
+    forecast = [forecast_row(k, 10_000, category=name) for name, (k, _) in counts.items()]
+    observed = [
+        observed_row(x or 0, 0 if x is None else 10_000, category=name) for name, (_, x) in counts.items()
+    ]
+    # Of another candidate: its p-values are not adjusted along with these.
+    forecast.append(forecast_row(20, 10_000, model="v3"))
+    observed.append(observed_row(45, 10_000, model="v3"))
+    out = score_forecast(pd.DataFrame(forecast), pd.DataFrame(observed), noise_draws=10)
+    p = [float(exact_p_value(x, 10_000, k, 10_000)) for k, x in [(20, 45), (20, 31), (5, 5), (0, 0)]]
+    assert 0.001 < p[0] < 0.005 and 0.1 < p[1] < 0.2 and p[2] == p[3] == 1
+    np.testing.assert_allclose(out["p_value"], [*p, np.nan, p[0]])
+    np.testing.assert_allclose(out["p_benjamini_hochberg"], [4 * p[0], 2 * p[1], 1, 1, np.nan, p[0]])
+    assert out["missed"].tolist()[:4] == [True, False, False, False] and out["missed"].isna().tolist()[4]
+    old = compare_rates([45, 31], 10_000, 10, 1000)
+    np.testing.assert_allclose(out["observed_ratio_lower"][:2], old["ratio_lower"])
+    np.testing.assert_allclose(out["observed_p_value"][:2], old["p_value"])
+    narrow = score(forecast_row(20, 1000, level=0.5), observed_row(30, 1000))
+    assert (
+        narrow["observed_ratio_lower"]
+        > score(forecast_row(20, 1000), observed_row(30, 1000))["observed_ratio_lower"]
+    )
+    without = score(forecast_row(20, 1000, production=None), observed_row(30, 1000))
+    assert pd.isna(without["observed_p_value"]) and without["p_value"] < 1
+
+
+def test_one_in_ten_perfect_forecasts_has_a_miss_named():
+    """Benjamini-Hochberg under the hypothesis: some category of 20 is named with a probability of at most 10 %."""
+    rng = np.random.default_rng(9)
+    rate = np.geomspace(1e-5, 0.3, 20)
+    sides = [
+        (rng.binomial(50_000, rate, (150, 20)).astype(float).ravel(), np.full(3000, 5e4), np.ones(3000))
+        for _ in "12"
+    ]
+    tests = equal_rate_tests(*sides, sides[0], np.full(3000, 0.95), np.repeat(np.arange(150), 20))
+    named = tests["missed"].reshape(150, 20).any(axis=1).mean()
+    assert 0.01 < named <= 0.1 + 3 * 0.025
 
 
 def test_measures_use_the_weighted_rate():
@@ -258,14 +301,22 @@ def test_a_common_behaviour_is_scored_within_its_turns():
 
 def test_clusters_widen_the_prediction_and_the_floor():
     plain = score(forecast_row(20, 1000), observed_row(30, 1000))
-    clustered = score(forecast_row(20, 1000, design_effect=4.0), observed_row(30, 1000, design_effect=4.0))
+    # Each side has its own: production's users repeat themselves less than those of the simulated prefixes.
+    forecast = forecast_row(20, 1000, design_effect=4.0, predecessor_production_design_effect=2.0)
+    clustered = score(forecast, observed_row(30, 1000, design_effect=4.0))
     assert clustered["predicted_count_upper"] > plain["predicted_count_upper"]
     assert clustered["sme_noise_floor_p90"] > plain["sme_noise_floor_p90"]
     assert clustered["sme"] == plain["sme"]
     assert clustered["sme_upper"] > plain["sme_upper"]
     assert abs(clustered["direction_probability"] - 0.5) < abs(plain["direction_probability"] - 0.5)
-    expected = rise_probability(20, 1000, 10, 1000, 1.5, 4.0, 4.0)
+    expected = rise_probability(20, 1000, 10, 1000, 1.5, 4.0, 2.0)
     assert clustered["rise_probability"] == pytest.approx(float(expected))
+    expected = direction_probability(20, 1000, 10, 1000, 0.5, 4.0, 2.0)
+    assert clustered["direction_probability"] == pytest.approx(float(expected))
+    assert clustered["p_value"] > plain["p_value"]
+    assert clustered["observed_ratio_upper"] == pytest.approx(
+        compare_rates(30, 1000, 10, 1000, 0.95, 4.0, 2.0)["ratio_upper"][0]
+    )
 
 
 def test_under_a_cascade_a_forecast_is_scored_as_if_every_turn_had_been_read():
@@ -275,7 +326,11 @@ def test_under_a_cascade_a_forecast_is_scored_as_if_every_turn_had_been_read():
         return {**row, "n": row["n"] // 5, "design_effect": 0.2, **changes}
 
     whole = score(forecast_row(3, 50_000, sim=(2, 50_000), production=(1, 50_000)), observed_row(8, 50_000))
-    old = {"predecessor_production_n": 10_000, "predecessor_sim_n": 10_000}
+    old = {
+        "predecessor_production_n": 10_000,
+        "predecessor_production_design_effect": 0.2,
+        "predecessor_sim_n": 10_000,
+    }
     cascade = score(
         read(forecast_row(3, 50_000, sim=(2, 50_000), production=(1, 50_000)), **old),
         read(observed_row(8, 50_000)),

@@ -71,3 +71,42 @@ def test_rare_rates_and_turns_without_a_screen_take_none():
     )
     read = cascade_rows(1, 4).query("status == 'graded'")
     assert estimate_rates(read, ["category"])["method"].iloc[0] == "midp"
+
+
+def test_coverage_of_ten_clustered_users():
+    """Few users know little of a variance: the line is not fitted to their totals, and Student's widening stays."""
+    rng = np.random.default_rng(12)
+    users, each, replicates, mean, shape = 10, 1_000, 150, 0.03, 3.0
+    frames = []
+    for replicate in range(replicates):
+        user = np.repeat(np.arange(users), each)
+        flagged = rng.random(users * each) < rng.beta(shape, shape * (1 / mean - 1), users)[user]
+        odds = mean / (1 - mean) * np.exp(2.33 * (rng.normal(size=len(user)) + 2.33 * flagged) - 2.33**2 / 2)
+        score = odds / (1 + odds)
+        probability = np.clip(np.sqrt(score), 0.05, 1)
+        drawn = rng.random(len(user)) < probability
+        frames.append(
+            pd.DataFrame(
+                {
+                    "replicate": replicate,
+                    "category": "hate",
+                    "flagged": pd.array(np.where(drawn, flagged, None), dtype="boolean"),
+                    "status": np.where(drawn, "graded", "screened_out"),
+                    "inclusion_probability": 1.0,
+                    "grading_probability": probability,
+                    "user_id": user,
+                    "screen_score": score,
+                }
+            )
+        )
+    labels = pd.concat(frames, ignore_index=True)
+    tuned = estimate_rates(labels, ["replicate", "category"])
+    plain = estimate_rates(labels.drop(columns="screen_score"), ["replicate", "category"])
+    assert tuned["method"].str.startswith("difference").mean() > 0.5
+    held, held_plain = (
+        ((table["lower_per_100k"] <= 1e5 * mean) & (table["upper_per_100k"] >= 1e5 * mean)).mean()
+        for table in (tuned, plain)
+    )
+    assert held >= held_plain - 0.02
+    width = [(table["upper_per_100k"] - table["lower_per_100k"]).mean() for table in (tuned, plain)]
+    assert 0.92 * width[1] < width[0] <= width[1]

@@ -148,9 +148,9 @@ def test_audited_flags_of_the_rate_go_before_what_is_known_of_other_traffic(stud
     other_traffic(study)
     all_flags(study)
     row = row_of(study)
-    # Positives of both: the 57 and 30 that it caught, and the three that it missed.
-    assert row["method"] == "precision_sensitivity" and (row["known_positives"], row["caught"]) == (90, 87)
-    assert row["corrected_per_100k"] == pytest.approx(1e5 * 30 / (87 / 90) / 400)
+    # The 30 of this rate are no positives that it caught: nobody looked for the ones that it missed.
+    assert row["method"] == "precision_sensitivity" and (row["known_positives"], row["caught"]) == (60, 57)
+    assert row["corrected_per_100k"] == pytest.approx(1e5 * 30 / (57 / 60) / 400)
 
 
 def test_labels_of_another_stack_or_reading_correct_nothing(study, tmp_path):
@@ -173,6 +173,29 @@ def test_unsure_and_disputed_turns_are_left_out_and_said(study):
     give(study, dict.fromkeys(range(0, 200, 10), "unsure"), "unsure", sampling_probability=1)
     row = row_of(study)
     assert row["audited"] == 0 and "20 turns on which people were unsure or disagree" in row["reason"]
+
+
+def test_a_correction_says_which_turns_people_could_not_settle(study):
+    all_prompts(study)
+    shown = {number: number < 300 for number in range(0, TRAFFIC, 10)} | {0: "unsure", 10: "unsure"}
+    give(study, shown, "flags", sampling_probability=1)
+    row = row_of(study)
+    assert row["method"] == "precision_sensitivity" and (row["audited"], row["confirmed"]) == (38, 28)
+    assert row["reason"].endswith(
+        "2 turns on which people were unsure or disagree are taken to be like the others"
+    )
+
+
+def test_positives_of_an_export_are_weighted_beside_some_without_probabilities(study):
+    """The grader's flags were nearly all drawn and one in five of the others: counted alike, it would miss too little."""
+    all_flags(study)
+    flags = dict.fromkeys(range(TRAFFIC, 600, 10), True)
+    give(study, flags, "flags of prompts", sampling_probability=1)
+    missed = dict.fromkeys(range(TRAFFIC + 1, TRAFFIC + 51, 10), True)
+    give(study, missed, "others", sampling_probability=0.2)
+    give(study, {TRAFFIC + 2: False, TRAFFIC + 3: False}, "no probability")
+    row = row_of(study)
+    assert (row["known_positives"], row["caught"], row["sensitivity"]) == (25, 20, pytest.approx(20 / 45))
 
 
 def test_it_can_be_turned_off(study):

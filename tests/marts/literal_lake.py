@@ -49,6 +49,8 @@ def calibration_row(scored: tuple, **changes: Any) -> dict[str, Any]:
         "observed_design_effect": 1.0,
         "baseline_sme": 2.0,
         "comparable": comparable,
+        "p_benjamini_hochberg": 0.04 if category == "hate" else NAN,
+        "missed": category == "hate" if comparable else None,
         "log_score": 3.0 if comparable else 1.0,
         "baseline_log_score": 4.0 if comparable else NAN,
         "predictive_log_score": 3.5 if comparable else NAN,

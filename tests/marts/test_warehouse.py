@@ -110,7 +110,17 @@ def test_tables_of_the_estimators_are_in_it_and_what_rests_on_few_users_is_not(b
         ],
         "registered_tests": [{"test": "H1", "result": "supported", "p_value": 0.01}],
         "variant_calibration": [{"model": "v2", "category": "hate", "variant": "weeks", "sme": 1.5}],
-        "error_decomposition": [{"model": "v2", "category": "hate", "component": "prefix", "sme": 1.5}],
+        "error_decomposition": [
+            {
+                "model": "v2",
+                "category": "hate",
+                "component": "prefix",
+                "sme": 1.5,
+                "note": "",
+                "a_users": 90,
+                "b_users": 3,
+            }
+        ],
     }.items():
         built_lake.publish(table, "model=v2", rows)
     path = tmp_path / "warehouse.duckdb"
@@ -124,6 +134,9 @@ def test_tables_of_the_estimators_are_in_it_and_what_rests_on_few_users_is_not(b
         assert hidden("model_comparison", "category, only_candidate") == [("self_harm", None)]
         # the raw rate is of many users; what people said of two users' turns is not
         assert hidden("corrected_rates", "category, k, corrected_per_100k") == [("self_harm", 4, None)]
+        assert hidden("error_decomposition", "component, sme, note") == [
+            ("prefix", None, "rests on fewer than 5 users")
+        ]
         # the stratum of few users is not named, and the next smallest goes with it
         assert hidden("stratum_rates", "value, k") == [("(few users)", None)] * 2
         assert connection.execute("select value, k from stratum_rates where not suppressed").fetchall() == [

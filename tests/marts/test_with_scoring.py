@@ -55,6 +55,7 @@ def tables() -> dict[str, pd.DataFrame]:
                     "lower_per_100k": 0.0,
                     "upper_per_100k": 9e3,
                     "design_effect": 0.25 if cascade else 1.2,
+                    "predecessor_production_design_effect": 1.3,
                     "tau": 0.5,
                     "level": 0.95,
                 }  # fmt: skip
@@ -171,6 +172,8 @@ def test_rate_calibration_counts_the_rows_that_python_scored(python, marts):
         both = chosen.dropna(subset=["log_score", "baseline_log_score"])
         for name, expected in {
             "candidates": chosen["model"].nunique(),
+            "missed": chosen["missed"].sum(),
+            "missed_of": chosen["missed"].count(),
             "log_score_mean": mean_of(both, "log_score"),
             "baseline_log_score_mean": mean_of(both, "baseline_log_score"),
             "ratio_log_score_mean": mean_of(both, "ratio_log_score"),

@@ -218,6 +218,25 @@ def test_credentials_change_and_the_address_still_parses(original, kept):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "My blog is https://harriet.delacroix:6EhtVnfm0c@files.whitcombe.net/backup",
+        "the opening of my blog post. The page is https://harriet:6EhtVnfm0c@files.whitcombe.net:8443/backup today",
+        "My site: http://[2001:db8::7]:8080/backup",
+    ],
+)
+@pytest.mark.parametrize("found_as", ["detected", "url"])
+def test_a_page_of_somebody_keeps_no_password_and_no_address(text, found_as):
+    address = next(word for word in text.split() if "://" in word)
+    detect = planted([("url", address)]) if found_as == "url" else None
+    surrogates = Surrogates(KEY, "c1", "en", detect=detect)
+    surrogates.learn(text)
+    drawn = surrogates.replace(text)
+    assert not re.search("6Eht|harriet|delacroix|whitcombe|2001:db8", drawn)
+    assert ("//" in drawn) and re.findall(r":\d{4}/", drawn) == re.findall(r":\d{4}/", text)
+
+
+@pytest.mark.parametrize(
     "original",
     ["Server=tcp:db1.whitcombe.com,1433;Database=orders;User Id=harriet;Password=hunter2;",
      "host=db1.whitcombe.com port=5432 dbname=orders user=harriet password=hunter2",

@@ -141,7 +141,7 @@ def shift_rows(target):
     return [{name: row[name] for name in TRAFFIC_SHIFT.schema.names if name in row} for row in rows]
 
 
-def test_the_reweighted_rate_is_sealed_where_the_mix_is_known(study, simulated):
+def test_the_reweighted_rate_is_sealed_where_the_mix_is_known(study, simulated, observed):
     simulated(study, "2026-01-12", "v2", ("v1", {"rude": (20, 200), "sly": (0, 200), "wrong": (12, 200)}))
     plain = forecast_rows(study, "v2", TODAY)
     partition = {"week": "2026-01-12", "model": "v2"}
@@ -162,3 +162,15 @@ def test_the_reweighted_rate_is_sealed_where_the_mix_is_known(study, simulated):
     # The raw rate is the forecast still, and its interval knows that the traffic has moved.
     assert rows["rate_per_100k"].tolist() == plain["rate_per_100k"].tolist()
     assert rows["tau"][0] > plain["tau"][0] == 0.5 and rows["tau"][1] == 0.5
+    assert ((rows["tau_lower"] <= rows["tau"]) & (rows["tau"] <= rows["tau_upper"])).all()
+    assert rows["tau_lower"][0] > plain["tau_lower"][0] and rows["tau_upper"][1] == plain["tau_upper"][1]
+    shifted = "the study's tau; widened by the shift of the traffic"
+    assert rows["tau_source"].tolist() == [shifted, "the study's tau", shifted]
+    # The reweighted rate has the shift in it: its prediction is not widened by it once more.
+    seal(study.lake, "v2", rows)
+    observed(study, "2026-01-19", ("v2", {"rude": (20, 200), "sly": (0, 200), "wrong": (12, 200)}))
+    study.lake.write(POST_RELEASE_CALIBRATION, {"model": "v2"}, calibration_rows(study, "v2"))
+    pooled, reweighted, _ = variant_calibration_rows(study.lake, "v2").to_pylist()[:3]
+    x, n, effect = 0.16 * 200, 200, reweighted["forecast_design_effect"]
+    assert reweighted["pit"] == pytest.approx(float(pit(20, x, n, 200, 0.5, effect, 1.0)))
+    assert pooled["pit"] == pytest.approx(float(pit(20, 20, 200, 200, rows["tau"][0])))

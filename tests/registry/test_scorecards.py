@@ -128,6 +128,25 @@ def test_score_files_of_earlier_studies_are_learned_from(study, simulated, open_
     assert source.startswith(f"{name} (SHA-256 ")
 
 
+def test_the_same_scores_in_two_files_are_one_piece_of_evidence(study, simulated, open_study, tmp_path):
+    """A study's scores are exported after each release, and every export holds the earlier ones again."""
+    score_file(tmp_path, "first.json")
+    score_file(tmp_path, "again.parquet")
+    score_file(tmp_path, "other.json", observed_per_100k=[2000.0, 1900.0, 100.0])
+    simulated(study, "2026-01-12", "v2", ("v1", SIMULATED))
+
+    def learned(*names):
+        return by_category(forecast_rows(open_study(estimation={"scorecards": list(names)}), "v2", TODAY))
+
+    once, twice, other = (
+        learned("first.json"),
+        learned("first.json", "again.parquet"),
+        learned("first.json", "other.json"),
+    )
+    assert set(twice["tau_pairs"]) == {3} and twice["tau"].to_dict() == once["tau"].to_dict()
+    assert set(other["tau_pairs"]) == {4}
+
+
 def test_a_file_with_scores_of_the_study_itself_tells_a_candidate_nothing_about_itself(
     study, simulated, open_study, tmp_path
 ):

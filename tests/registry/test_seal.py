@@ -15,7 +15,7 @@ from depsim_dagster.lake import MANIFEST, GateMark, file_digest
 from depsim_dagster.registry.forecast_rows import calibration_rows, forecast_rows
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
 from depsim_dagster.registry.seal import labels_digest, require_sealed, seal, verified_forecast
-from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
+from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 BEFORE = dt.datetime(2026, 1, 18, 12, tzinfo=dt.UTC)
 BEFORE_RELEASE, AFTER_RELEASE = dt.date(2026, 1, 18), dt.date(2026, 1, 19)
@@ -177,6 +177,24 @@ def test_what_is_sealed_on_the_day_of_the_release_is_retrospective(study, simula
     simulated(study, "2026-01-12", "v2", ("v1", SOME))
     late = seal(study.lake, "v2", forecast_rows(study, "v2", AFTER_RELEASE))
     assert set(late.column("kind").to_pylist()) == {"retrospective"}
+
+
+def test_a_model_that_answers_traffic_already_has_no_registered_forecast(study, simulated, backdate):
+    """Whatever the study file says of its release."""
+    plain = {pa.string(): "", pa.bool_(): False, pa.int32(): 0, pa.float64(): 1.0}
+    row = {
+        column.name: plain.get(column.type, dt.datetime(2026, 1, 12, tzinfo=dt.UTC))
+        for column in SAMPLED_TRAFFIC.schema
+        if not column.nullable
+    }
+    rows = pa.Table.from_pylist(
+        [row | {"week": "2026-01-12", "deployment": "v2"}], schema=SAMPLED_TRAFFIC.schema
+    )
+    study.lake.write(SAMPLED_TRAFFIC, {"week": "2026-01-12"}, rows)
+    simulated(study, "2026-01-12", "v2", ("v1", SOME))
+    backdate(study, BEFORE)
+    early = seal(study.lake, "v2", forecast_rows(study, "v2", BEFORE_RELEASE), BEFORE)
+    assert set(early.column("kind").to_pylist()) == {"retrospective"}
 
 
 def test_changed_labels_are_sealed_anew_until_the_outcome_is_graded(study, sealed, simulated, observed):

@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
+import os
 import shutil
 
 import pyarrow as pa
@@ -369,6 +370,14 @@ def test_an_export_is_canonical_checks_itself_and_names_nobody(registered):
     assert code == 1 and "holds something else" in output and one.read_text() == "something else"
 
 
+def test_an_export_neither_reads_nor_replaces_what_is_no_file(registered):
+    """A device may have no end, and to replace it would take it from the machine."""
+    pipe = registered.config.path("pipe")
+    os.mkfifo(pipe)
+    code, output = depsim(registered, "export", pipe)
+    assert code == 1 and "name another file" in output and pipe.is_fifo()
+
+
 @pytest.mark.parametrize("without_rows", [True, False])
 def test_any_edit_of_an_export_is_noticed_without_a_key(registered, without_rows):
     file = registered.config.path("out.json")
@@ -386,6 +395,8 @@ def test_any_edit_of_an_export_is_noticed_without_a_key(registered, without_rows
         lambda edited: edited["entries"][0]["entry"]["statement"].update(stack_hash="x"),
         lambda edited: edited["head"].update(hash="x"),
         lambda edited: edited.update(format="another"),
+        lambda edited: edited.update(entries=[], head={"sequence": 0, "hash": ""}),  # agrees with every store
+        lambda edited: edited["entries"][0]["entry"].update(sealed_at="0001-01-01T00:00:00.000000+14:00"),
     ]
     if not without_rows:
         edits.append(lambda edited: edited["entries"][1]["rows"][0].update(k=1))

@@ -119,6 +119,18 @@ def test_corrected_stands_beside_raw_and_a_refusal_gives_its_reason(few):
     assert corrected_part(hidden).withheld
 
 
+def test_rates_of_which_people_read_nothing_are_one_line():
+    rows = [
+        {"category": f"c{wanted}", "source": "simulated", "method": "refused", "audited": 0, "known_positives": 0,
+         "reason": f"0 of {wanted} flagged turns of this rate are audited, of at least {wanted}"}
+        for wanted in (2, 5)
+    ]  # fmt: skip
+    part = corrected_part(rows)
+    assert not part.tables and "depsim review plan" in part.notes[0]
+    part = corrected_part([*rows[:1], rows[1] | {"audited": 1, "confirmed": 1, "k": 3, "n": 9}])
+    assert len(part.tables[0]["rows"]) == 2
+
+
 def test_poor_overlap_is_warned_of_beside_the_verdict(few, html):
     warning = "39 % of the target mix has fewer than 20 sampled turns"
     assert html.count(f'<p class="warning">{warning}') == 2  # on the card and in the section

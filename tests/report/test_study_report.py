@@ -425,7 +425,7 @@ def test_tiny_probabilities_are_not_spelled_out():
         dataclasses.replace(tiny, calibration=tiny.calibration.assign(rise_probability=2.0e-9))
     )
     assert (
-        page.count('</td><td class="num">&lt; 0.001</td><td class="nowrap">') == 6
+        page.count('</td><td class="num nowrap">&lt; 0.001</td><td class="nowrap">') == 6
         and "0.000000002" not in page
     )
 
@@ -604,3 +604,17 @@ def test_a_failing_write_leaves_the_old_page(few, tmp_path):
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
     with pytest.raises(LakeError, match="html"):
         write_report(few, tmp_path / "report.json")
+
+
+def test_rates_that_were_missed_beyond_sampling_error_are_marked_and_counted(study):
+    rows = study.calibration.assign(
+        missed=study.calibration["category"].eq("hate"),
+        observed_ratio=2.0,
+        observed_ratio_lower=1.25,
+        observed_ratio_upper=float("inf"),
+    )
+    page = render_report(dataclasses.replace(study, calibration=rows))
+    models, missed = rows["model"].nunique(), int(rows["missed"].sum())
+    assert missed > 0 and page.count("✗ missed</span>") == missed
+    assert page.count(f"1 of {len(rows) // models} missed beyond sampling error") == models
+    assert page.count("2.00× (1.25–∞)") == len(rows)

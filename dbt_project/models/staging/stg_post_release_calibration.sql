@@ -18,6 +18,8 @@ select
     {{ nan_to_null('sme_upper') }} as sme_upper,
     {{ nan_to_null('baseline_sme') }} as baseline_sme,
     comparable,
+    {{ nan_to_null('p_benjamini_hochberg') }} as p_benjamini_hochberg,
+    missed,
     {{ nan_to_null('log_score') }} as log_score,
     {{ nan_to_null('baseline_log_score') }} as baseline_log_score,
     {{ nan_to_null('predictive_log_score') }} as predictive_log_score,

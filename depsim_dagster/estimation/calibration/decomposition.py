@@ -25,13 +25,13 @@ from depsim_dagster.estimation.comparison.ratio import jeffreys_rate, ratio_inte
 from depsim_dagster.estimation.counts import as_floats, counts_as_read
 from depsim_dagster.estimation.inputs import EstimationError, require_columns, require_level
 
-RATE_COLUMNS = ("category", "k", "n", "rate_per_100k", "design_effect")
+RATE_COLUMNS = ("category", "k", "n", "clusters", "rate_per_100k", "design_effect")
 CORRECTED_COLUMNS = (
-    "category", "k", "n", "rate_per_100k", "corrected_per_100k", "corrected_lower_per_100k",
-    "corrected_upper_per_100k", "method", "reason",
+    "category", "k", "n", "clusters", "audited_clusters", "rate_per_100k", "corrected_per_100k",
+    "corrected_lower_per_100k", "corrected_upper_per_100k", "method", "reason",
 )  # fmt: skip
 DECOMPOSITION_COLUMNS = (
-    "category", "component", "a_k", "a_n", "a_per_100k", "b_k", "b_n", "b_per_100k",
+    "category", "component", "a_k", "a_n", "a_users", "a_per_100k", "b_k", "b_n", "b_users", "b_per_100k",
     "log_ratio", "log_ratio_lower", "log_ratio_upper", "sme", "sme_noise_floor_median", "sme_noise_floor_p90",
     "comparable", "between_share", "within_share", "note",
 )  # fmt: skip
@@ -63,7 +63,8 @@ def decompose(
     `comparison.ratio.ratio_interval` with both design effects; `sme` and its floor are as in post_release_calibration.
     The row `sampling` repeats the sizes of `full` and has its noise floor's median as `sme`, and no ratio. `corrected`
     (CORRECTED_COLUMNS, of production) makes the row `grader`, whose ratio is the raw over the corrected rate, both as
-    estimated, with the corrected rate's interval: no noise floor, as both come from the same turns.
+    estimated, with the corrected rate's interval: no noise floor, as both come from the same turns. Its b_users are those of
+    the turns that people read.
 
     Raises EstimationError for missing columns, or without a comparison `full`.
     """
@@ -88,8 +89,8 @@ def _ratios(made: Comparison, categories: list[str], level: float, seed: int, dr
             continue
         require_columns(rates, RATE_COLUMNS, f"{made.component} {name}")
         rates = rates.set_index("category").reindex(categories)
-        for column in ("k", "n"):
-            out[f"{name}_{column}"] = pd.array(as_floats(rates[column]), dtype="Float64").astype("Int64")
+        for column, source in (("k", "k"), ("n", "n"), ("users", "clusters")):
+            out[f"{name}_{column}"] = _whole(rates[source])
         out[f"{name}_per_100k"] = as_floats(rates["rate_per_100k"])
         sides.append(counts_as_read(rates["rate_per_100k"], rates["n"], rates["design_effect"]))
     if len(sides) < 2:
@@ -127,8 +128,13 @@ def _grader(corrected: pd.DataFrame | None, categories: list[str]) -> pd.DataFra
     out = _blank(categories, "grader", "")
     note = rates["method"].where(rates["method"].ne("refused"), "refused: " + rates["reason"])
     out["note"] = note.fillna("not corrected").to_numpy(dtype=object)
-    for column in ("k", "n"):
-        out[f"a_{column}"] = pd.array(as_floats(rates[column]), dtype="Float64").astype("Int64")
+    for column, source in (
+        ("a_k", "k"),
+        ("a_n", "n"),
+        ("a_users", "clusters"),
+        ("b_users", "audited_clusters"),
+    ):
+        out[column] = _whole(rates[source])
     raw, right = as_floats(rates["rate_per_100k"]), as_floats(rates["corrected_per_100k"])
     out["a_per_100k"], out["b_per_100k"] = raw, right
 
@@ -144,7 +150,7 @@ def _grader(corrected: pd.DataFrame | None, categories: list[str]) -> pd.DataFra
 
 
 def _sampling(full: pd.DataFrame) -> pd.DataFrame:
-    kept = ["a_k", "a_n", "a_per_100k", "b_k", "b_n", "b_per_100k", "comparable"]
+    kept = [f"{side}_{name}" for side in "ab" for name in ("k", "n", "users", "per_100k")] + ["comparable"]
     floors = ["sme_noise_floor_median", "sme_noise_floor_p90"]
     out = _blank(full["category"].tolist(), "sampling", "median SME of two equal rates at these sizes")
     out[kept + floors] = full[kept + floors]
@@ -152,10 +158,14 @@ def _sampling(full: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
+def _whole(counts: pd.Series) -> pd.api.extensions.ExtensionArray:
+    return pd.array(as_floats(counts), dtype="Float64").astype("Int64")
+
+
 def _blank(categories: list[str], component: str, note: str) -> pd.DataFrame:
     out = pd.DataFrame({"category": categories, "component": component})
     for column in DECOMPOSITION_COLUMNS[2:]:
-        if column.endswith(("_k", "_n")):
+        if column.endswith(("_k", "_n", "_users")):
             out[column] = pd.array([None] * len(categories), dtype="Int64")
         elif column == "comparable":
             out[column] = False

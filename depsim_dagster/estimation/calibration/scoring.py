@@ -19,6 +19,7 @@ from depsim_dagster.estimation.calibration.direction_calls import (
     direction_probability,
 )
 from depsim_dagster.estimation.calibration.noise_floor import NOISE_DRAWS, sme_noise_floor
+from depsim_dagster.estimation.calibration.rate_tests import equal_rate_tests
 from depsim_dagster.estimation.calibration.ratio_baseline import ratio_rates
 from depsim_dagster.estimation.comparison.ratio import (
     MOVED_FACTOR,
@@ -41,7 +42,7 @@ FORECAST_COLUMNS = (
     "rate_per_100k", "lower_per_100k", "upper_per_100k",
     "predecessor_sim_k", "predecessor_sim_n", "predecessor_sim_rate_per_100k",
     "predecessor_production_k", "predecessor_production_n", "predecessor_production_rate_per_100k",
-    "tau", "level", "kind", "stack_hash", "forecast_hash", "sandbox",
+    "predecessor_production_design_effect", "tau", "level", "kind", "stack_hash", "forecast_hash", "sandbox",
 )  # fmt: skip
 OBSERVED_COLUMNS = (
     "model", "source", "category", "k", "n", "missing", "design_effect",
@@ -54,10 +55,13 @@ CALIBRATION_COLUMNS = (
     "observed_missing", "forecast_design_effect", "observed_design_effect",
     "predecessor_sim_k", "predecessor_sim_n", "predecessor_sim_per_100k",
     "predecessor_production_k", "predecessor_production_n", "predecessor_production_per_100k",
+    "predecessor_production_design_effect",
     "predicted_count_lower", "predicted_count_upper", "observed_in_prediction", "pit",
     "sme", "sme_lower", "sme_upper", "sme_noise_floor_median", "sme_noise_floor_p90", "baseline_sme", "comparable",
+    "p_value", "p_benjamini_hochberg", "missed",
     "log_score", "baseline_log_score", "predictive_log_score",
-    "observed_ratio", "moved", "forecast_direction", "observed_direction", "paired_direction",
+    "observed_ratio", "observed_ratio_lower", "observed_ratio_upper", "observed_p_value", "moved",
+    "forecast_direction", "observed_direction", "paired_direction",
     "direction_correct", "rise_probability", "direction_probability", "called_direction", "called_correct",
     "ratio_per_100k", "ratio_sme", "ratio_log_score", "ratio_direction", "detectable_per_100k",
     "stack_hash", "forecast_hash", "kind", "sandbox",
@@ -148,10 +152,10 @@ def score_forecast(
     x2, n2, d2 = counts_as_read(
         table["observed_per_100k"], table["observed_n"], table["observed_design_effect"]
     )
-    x0, n0, _ = counts_as_read(
+    x0, n0, d0 = counts_as_read(
         table["predecessor_production_rate_per_100k"],
         table["predecessor_production_n"],
-        table["design_effect"],
+        table["predecessor_production_design_effect"],
     )
 
     smoothed, smoothed_observed = jeffreys_rate(x1, n1), jeffreys_rate(x2, n2)
@@ -165,12 +169,12 @@ def score_forecast(
         table["predecessor_sim_rate_per_100k"], table["predecessor_sim_n"], table["design_effect"]
     )
     paired_direction = direction(_per_turn(x1, n1), _per_turn(sim, sim_n))
-    probability = direction_probability(x1, n1, x0, n0, tau, d1, d1)
+    probability = direction_probability(x1, n1, x0, n0, tau, d1, d0)
     called = called_direction(probability, call_probability)
     ratio, ratio_smoothed, ratio_direction = ratio_rates((x1, n1), (sim, sim_n), (x0, n0))
     pair = (n1 > 0) & (n0 > 0)
     rise = np.full(len(table), np.nan)
-    rise[pair] = rise_probability(x1[pair], n1[pair], x0[pair], n0[pair], moved_factor, d1[pair], d1[pair])
+    rise[pair] = rise_probability(x1[pair], n1[pair], x0[pair], n0[pair], moved_factor, d1[pair], d0[pair])
 
     renamed = {
         "k": "forecast_k",
@@ -190,6 +194,7 @@ def score_forecast(
         for count in ("k", "n"):
             out[f"{predecessor}_{count}"] = _nullable(as_floats(out[f"{predecessor}_{count}"]), "Int64")
         out[f"{predecessor}_per_100k"] = as_floats(out[f"{predecessor}_per_100k"])
+    out["predecessor_production_design_effect"] = as_floats(out["predecessor_production_design_effect"])
     out["predicted_count_lower"], out["predicted_count_upper"] = (
         _nullable(lower, "Int64"),
         _nullable(upper, "Int64"),
@@ -206,6 +211,10 @@ def score_forecast(
     out["comparable"] = (
         comparable(as_floats(table["k"]), as_floats(table["observed_k"])) & (n1 > 0) & (n2 > 0)
     )
+    tests = equal_rate_tests(
+        (x1, n1, d1), (x2, n2, d2), (x0, n0, d0), as_floats(table["level"]), table["model"].to_numpy()
+    )
+    out = out.assign(**tests | {"missed": _nullable(tests["missed"], "boolean")})
     out["log_score"] = log_score(x2, n2, smoothed)
     out["baseline_log_score"] = log_score(x2, n2, smoothed_old)
     out["predictive_log_score"] = predictive_log_score(x2, x1, n1, n2, tau, d1, d2)

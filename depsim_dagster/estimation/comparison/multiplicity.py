@@ -1,17 +1,16 @@
-"""Many categories at once: p-values and confidence levels that stay honest when twenty are looked at.
+"""Many categories at once: p-values that stay honest when twenty are looked at.
 
 Benjamini-Hochberg for lists that are followed up (of those that are named, at most the given share is named wrongly on
-average), Holm for gates (any wrong alarm has a probability of at most alpha), Šidák for intervals that shall hold
-together. A NaN p-value belongs to a comparison that could not be made: it stays NaN and is not counted.
+average), Holm for gates (any wrong alarm has a probability of at most alpha). A NaN p-value belongs to a comparison that
+could not be made: it stays NaN and is not counted.
 
-Sources: Benjamini and Hochberg 1995 (J R Stat Soc B 57:289-300); Holm 1979 (Scand J Stat 6:65-70); Šidák 1967 (J Am Stat
-Assoc 62:626-633).
+Sources: Benjamini and Hochberg 1995 (J R Stat Soc B 57:289-300); Holm 1979 (Scand J Stat 6:65-70).
 """
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from depsim_dagster.estimation.inputs import EstimationError, require_level
+from depsim_dagster.estimation.inputs import EstimationError
 
 FALSE_DISCOVERY_RATE = 0.1
 
@@ -24,15 +23,6 @@ def benjamini_hochberg(p_values: ArrayLike) -> np.ndarray:
 def holm(p_values: ArrayLike) -> np.ndarray:
     """Adjusted p-values: below alpha, the rows are those that Holm's procedure refuses at a familywise alpha."""
     return _adjusted(p_values, "holm")
-
-
-def sidak_level(level: float, intervals: int) -> float:
-    """The level of each of `intervals` independent intervals that all hold with probability `level`: level**(1/m), so an
-    error of 1 - 0.95**(1/20) = 0.00256 each for 20 at 95 %."""
-    require_level(level)
-    if intervals < 1:
-        raise EstimationError(f"intervals={intervals}: there is at least one interval.")
-    return float(level ** (1.0 / intervals))
 
 
 def _adjusted(p_values: ArrayLike, method: str) -> np.ndarray:

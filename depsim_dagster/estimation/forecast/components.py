@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from depsim_dagster.estimation.counts import as_floats, counts_as_read
 
@@ -19,17 +18,17 @@ class ErrorComponents:
     environment: replay and prefixes against production, as learned (`learned_tau`). Learned from past forecasts it holds
     whatever made these wrong: an ordinary shift of the traffic and a grader that judges replayed answers otherwise too.
     shift: what the mix of traffic of this forecast is known to have moved beyond (`shift_component`).
-    grader: only where the count of true behaviours is predicted, from the interval of the corrected rate (`log_sd`). The
-    count of flags, which is what is observed, is made by one grader on both sides, and its errors cancel.
+
+    The grader's error is not among them: what is predicted is the count of flags, made by one grader on both sides; what it
+    judges otherwise in a replay is part of `environment`.
     """
 
     environment: float
     shift: float = 0.0
-    grader: float = 0.0
 
     @property
     def total(self) -> float:
-        return float(np.sqrt(self.environment**2 + self.shift**2 + self.grader**2))
+        return float(np.hypot(self.environment, self.shift))
 
 
 def shift_component(
@@ -52,8 +51,3 @@ def shift_component(
     more = np.nan_to_num(np.maximum(as_floats(reweighted_design_effect) - effect, 0.0))
     noise = np.divide(more, k, out=np.zeros(len(pooled)), where=some)
     return np.sqrt(np.maximum(moved**2 - noise, 0.0))
-
-
-def log_sd(lower: float, upper: float, level: float = 0.95) -> float:
-    """SD of the log-normal whose central `level` interval is (lower, upper), both > 0."""
-    return float(np.log(upper / lower) / (2 * stats.norm.ppf((1 + level) / 2)))

@@ -25,6 +25,8 @@ from depsim_dagster.estimation.intervals import COMMON_FROM_RATE
 DEFAULT_TAU = 0.5
 _Z_MAX = 9.0  # the standard normal has 2e-19 beyond
 _MAX_NODES = 40_001
+_STRETCH_NODES = 101
+_AT_ONCE = 1_000_000  # values of an integrand in memory
 
 
 def predictive_cdf(
@@ -49,7 +51,7 @@ def _rare_cdf(count: np.ndarray, k: float, n_forecast: float, n_observed: float,
     width = np.sqrt(1 / (k + 0.5) + 1 / (np.max(count, initial=0.0) + 1)) / tau
     nodes = int(min(np.ceil(2 * _Z_MAX / min(0.1, 0.7 * width)) + 1, _MAX_NODES))
     z = np.linspace(-_Z_MAX, _Z_MAX, nodes)
-    weight = stats.norm.pdf(z) * (z[1] - z[0])
+    weight = np.exp(-0.5 * z**2) * ((z[1] - z[0]) / np.sqrt(2 * np.pi))
     p = 1 / (1 + odds * np.exp(tau * z))
     mixed = np.clip(special.betainc(k + 0.5, count[..., None] + 1, p) @ weight, 0.0, 1.0)
     return np.where(possible, mixed, 0.0)
@@ -175,36 +177,52 @@ def log_predictive(
     def log_density(z: np.ndarray) -> np.ndarray:
         t = log_odds + tau * z
         # x log(u/(1+u)) - a log(1+u) with u = exp(t)
-        return -x * np.logaddexp(0, -t) - a * np.logaddexp(0, t)
+        return -(x + a) * np.logaddexp(0, -t) - a * t
 
     def log_integrand(z: np.ndarray) -> np.ndarray:
         return log_density(z) - 0.5 * z**2
 
-    # Mode: the derivative -z + tau (x - (x + a) u/(1+u)) decreases, and its root lies within tau (x + a) of
-    # zero.
-    low, high = -tau * a - 1.0, tau * x + 1.0
-    for _ in range(45):
-        z = 0.5 * (low + high)
-        rising = -z + tau * (x - (x + a) * special.expit(log_odds + tau * z)) > 0
-        low, high = np.where(rising, z, low), np.where(rising, high, z)
-    mode = 0.5 * (low + high)
+    mode = _mode(x, a, log_odds, tau)
     peak = log_integrand(mode)
+    # The curvature is at most 1 + tau^2 (x + a)/4, so the stretch is at least `least`, and at most 9, a side.
+    least = np.minimum(np.sqrt(80.0 / (1 + tau**2 * (x + a) / 4)), _Z_MAX)
     ends = []
     for side in (-1.0, 1.0):
-        near, far = np.zeros_like(x), np.full_like(x, 9.0)
-        for _ in range(18):
-            middle = 0.5 * (near + far)
+        near, far = least, np.full_like(x, _Z_MAX)
+        for _ in range(8):
+            middle = np.sqrt(near * far)
             inside = log_integrand(mode + side * middle) > peak - 40.0
             near, far = np.where(inside, middle, near), np.where(inside, far, middle)
         ends.append(mode + side * far)
     start, stop = ends
-    nodes = 101
-    step = (stop - start) / (nodes - 1)
+    step = (stop - start) / (_STRETCH_NODES - 1)
     total = np.zeros_like(x)
-    for i in range(nodes):
-        total += np.exp(log_integrand(start + i * step) - peak)
+    for nodes in np.array_split(np.arange(_STRETCH_NODES), 1 + x.size * _STRETCH_NODES // _AT_ONCE):
+        at = nodes.reshape(-1, *[1] * x.ndim)
+        total += np.exp(log_integrand(start + at * step) - peak).sum(axis=0)
     mixed = peak + np.log(total * step) - 0.5 * np.log(2 * np.pi)
     return constant + np.where(tau == 0, log_density(np.zeros_like(x)), mixed)
+
+
+def _mode(x: np.ndarray, a: np.ndarray, log_odds: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Where -z^2/2 + x log(u/(1+u)) - a log(1+u), u = exp(log_odds + tau z), is largest: Newton's steps, from the log-normal
+    approximation, kept in the bracket that the decreasing derivative gives."""
+    low, high = -tau * a - 1.0, tau * x + 1.0  # the root lies within tau (x + a) of zero
+    gap = np.log((x + 0.5) / a) - log_odds
+    z = np.clip(tau * gap / (tau**2 + 1 / (x + 0.5) + 1 / a), low, high)
+    before = high - low
+    for _ in range(100):
+        share = special.expit(log_odds + tau * z)
+        slope = -z + tau * (x - (x + a) * share)
+        low, high = np.where(slope > 0, z, low), np.where(slope > 0, high, z)
+        step = slope / (1 + tau**2 * (x + a) * share * (1 - share))
+        if np.all(np.abs(step) < 1e-7):
+            break
+        # A step that is not half of the one before leads nowhere: halve the bracket instead.
+        newton = (z + step >= low) & (z + step <= high) & (2 * np.abs(step) <= np.abs(before))
+        before = np.where(newton | (np.abs(step) < 1e-7), step, 0.5 * (low + high) - z)
+        z = z + before
+    return z
 
 
 def _effective(observed_k, k, n_forecast, n_observed, tau, d1, d2, last) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ Which turns may count (measurement stack, reading, probabilities) is decided whe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -66,12 +66,14 @@ class Specificity:
 @dataclass(frozen=True)
 class Evidence:
     """What people found. `audit`: rows AUDIT_COLUMNS of turns of this very rate (`probability` null where it is not known);
-    `positives`: in the order of preference; `notes`: what was left out, for the reason of a refusal."""
+    `positives`: in the order of preference; `notes`: what was left out, for the reason of a refusal; `unresolved`: turns of
+    this rate that people read and could not settle, for the reason of a correction."""
 
     audit: pd.DataFrame
     positives: Sequence[Positives] = ()
     specificity: Specificity | None = None
     notes: Sequence[str] = ()
+    unresolved: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,14 @@ def correct_rate(raw: RawRate, evidence: Evidence, level: float = 0.95, seed: in
         if strata.unflagged is not None:
             audit = _by_audit(raw, strata.flagged, strata.unflagged, level)
             if isinstance(audit, Correction):
-                return _with(audit, seen)
+                return _with(_unsettled(audit, evidence), seen)
             strata.problems.append(audit)
     found = [p for p in evidence.positives if _refusal_of(p.known) is None]
     if strata.flagged is not None and found:
         known = found[0].known
         rate = precision_sensitivity(strata.flagged, raw.n, known, level, seed)
-        return _with(Correction("precision_sensitivity", f"assumes {found[0].assumption}", rate), seen, known)
+        correction = Correction("precision_sensitivity", f"assumes {found[0].assumption}", rate)
+        return _with(_unsettled(correction, evidence), seen, known)
     problems = strata.problems + [
         f"{_refusal_of(p.known)} ({p.assumption})" for p in evidence.positives if _refusal_of(p.known)
     ]
@@ -187,6 +190,8 @@ def _by_specificity(
     raw: RawRate, positives: Positives, specificity: Specificity, level: float
 ) -> Correction | str:
     known = positives.known
+    if known.sensitivity + specificity.estimate <= 1:
+        return "the grader flags positives no more often than other turns, so sensitivity and specificity cannot correct it"
     if not is_valid(raw.rate, 1 - specificity.lower):
         return (
             f"false alarms may be {1 - specificity.lower:.2g} of the turns, not less than half of the raw rate, so "
@@ -213,6 +218,15 @@ def _refusal_of(known: KnownPositives) -> str | None:
     if known.missed_weight * 3 > known.caught_events + known.missed_events * known.missed_weight:
         return f"misses that were not drawn may outweigh the {known.n} known positives"
     return None
+
+
+def _unsettled(correction: Correction, evidence: Evidence) -> Correction:
+    """The correction with what it takes the turns to be that people read and could not settle: they are in no total."""
+    if not evidence.unresolved:
+        return correction
+    reason = correction.reason.replace("needs no assumption", "needs no other assumption")
+    unsettled = f"{evidence.unresolved:,} turns on which people were unsure or disagree are taken to be like the others"
+    return replace(correction, reason=f"{reason}; {unsettled}")
 
 
 def _with(correction: Correction, seen: dict, known: KnownPositives | None = None) -> Correction:

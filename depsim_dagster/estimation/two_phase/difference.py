@@ -94,7 +94,7 @@ def two_phase_rate(
     label = np.where(graded, y, 0.0)
     totals = _Totals(w, cluster)
     hajek = float(np.sum(w * expanded * label) / np.sum(w * expanded))
-    a, b = _line(method, label, f, expanded, w, hajek, totals)
+    a, b = _line(method, label, f, expanded, w, hajek)
     guess = a + b * f
     value = guess + expanded * (label - guess)
     rate = float(np.sum(w * value) / np.sum(w))
@@ -133,7 +133,6 @@ def _line(
     expanded: np.ndarray,
     weight: np.ndarray,
     hajek: float,
-    totals: _Totals,
 ) -> tuple[float, float]:
     """Intercept and slope of the guess."""
     if method == "horvitz_thompson":
@@ -148,8 +147,9 @@ def _line(
         a, b = np.linalg.lstsq(design, root * label, rcond=None)[0]
         return float(a), float(b)
     # rate(a, b) = Horvitz-Thompson - a * E0 - b * E1, where E0 and E1 are by how much the draw over-represents the turns and
-    # their scores, and have mean 0. The least variance is that of the regression on them, over clusters.
-    excess = expanded - 1.0
-    design = np.stack([totals.of(excess), totals.of(excess * score)], axis=1)
-    a, b = np.linalg.lstsq(design, totals.of(expanded * label - hajek), rcond=None)[0]
+    # their scores, and have mean 0. The least variance is that of the regression on them. Turns are drawn independently of
+    # each other, so it runs over turns also where users cluster: over few users it would fit their noise.
+    excess = weight * (expanded - 1.0)
+    design = np.stack([excess, excess * score], axis=1)
+    a, b = np.linalg.lstsq(design, weight * (expanded * label - hajek), rcond=None)[0]
     return float(a), float(b)

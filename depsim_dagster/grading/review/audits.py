@@ -57,10 +57,11 @@ class Population:
 @dataclass(frozen=True)
 class AuditedTurns:
     """`rows`: labelled turns that count, with `human`, `flagged`, `weight` (1 / inclusion * grading probability),
-    `probability` (of the review; null where unknown), `score` and their place. `left_out`: numbers of labelled turns that do
-    not, by category and reason."""
+    `probability` (of the review; null where unknown), `score` and their place. `unresolved`: turns that would count, had
+    people not been unsure or of two minds. `left_out`: numbers of labelled turns that do not count, by category and reason."""
 
     rows: pd.DataFrame
+    unresolved: pd.DataFrame
     left_out: dict[str, Counter[str]] = field(default_factory=dict)
 
     def evidence(self, category: str, population: Population) -> Evidence:
@@ -69,13 +70,15 @@ class AuditedTurns:
         own = population.holds(rows)
         traffic = rows[rows["prefix_source"] == DEPLOYMENT_TRAFFIC]
         others = [source for source in sorted(set(rows["prefix_source"])) if source != DEPLOYMENT_TRAFFIC]
-        sets = [_from_traffic(traffic), *(_from_set(rows, source) for source in others)]
+        sets = [_from_traffic(traffic), *(found for source in others for found in _from_set(rows, source))]
+        unresolved = self.unresolved[self.unresolved["category"] == category]
         notes = [f"{count:,} {reason}" for reason, count in sorted(self.left_out.get(category, {}).items())]
         return Evidence(
             audit=rows[own],
             positives=[found for found in sets if found is not None],
             specificity=_specificity(traffic),
             notes=notes,
+            unresolved=int(population.holds(unresolved).sum()),
         )
 
 
@@ -123,32 +126,41 @@ def audited_turns(study: Study) -> AuditedTurns:
         probability=rows["sampling_probability"].astype(float),
         score=score,
     )
-    return AuditedTurns(rows.reset_index(drop=True), left_out)
+    return AuditedTurns(rows.reset_index(drop=True), joined[graded & ~outcome], left_out)
 
 
 def _from_traffic(rows: pd.DataFrame) -> Positives | None:
     """Positives of all audited traffic. They were drawn by the verdict, so the weights and a sample of unflagged turns are
     needed to know how many were missed."""
-    known = rows["probability"].notna()
-    rows = rows[known]
-    unflagged = rows[~rows["flagged"]]
-    if not len(unflagged) or not rows["human"].any():
+    rows = _read_whatever_the_verdict(rows)
+    if not rows["human"].any():
         return None
     assumption = "that the grader misses as large a share here as in all the audited traffic of the study"
     return Positives(_weighted(rows), assumption)
 
 
-def _from_set(rows: pd.DataFrame, source: str) -> Positives | None:
+def _read_whatever_the_verdict(rows: pd.DataFrame) -> pd.DataFrame:
+    """Audited turns of known probability, of those rates of which unflagged turns were read too. Where people read flagged
+    turns alone, as a review plan may ask, the misses beside them are nowhere in the sample."""
+    rows = rows[rows["probability"].notna()]
+    place = [rows[name] for name in ("source", "model", "deployment")]
+    return rows[(~rows["flagged"].astype(bool)).groupby(place).transform("any").astype(bool)]
+
+
+def _from_set(rows: pd.DataFrame, source: str) -> list[Positives]:
+    """Positives of a set by their probabilities, and those without one as they are: an export draws by the verdict, so the
+    two are not counted together."""
     rows = rows[rows["prefix_source"] == source]
-    positives = rows[rows["human"]]
-    if not len(positives):
-        return None
     name = source.replace("_", " ")
     assumption = f"that the grader misses as large a share of the traffic's positives as of those on {name}"
-    if rows["probability"].isna().any():
-        found = known_positives(positives["flagged"], cluster=positives["user_id"])
-        return Positives(found, f"{assumption}, and that these were labelled whatever the grader had said")
-    return Positives(_weighted(rows), assumption)
+    drawn, given = rows[rows["probability"].notna()], rows[rows["probability"].isna() & rows["human"]]
+    found = [Positives(_weighted(drawn), assumption)] if drawn["human"].any() else []
+    if len(given):
+        known = known_positives(given["flagged"], cluster=given["user_id"])
+        found.append(
+            Positives(known, f"{assumption}, and that these were labelled whatever the grader had said")
+        )
+    return found
 
 
 def _weighted(rows: pd.DataFrame):
@@ -165,7 +177,7 @@ def _weighted(rows: pd.DataFrame):
 
 
 def _specificity(rows: pd.DataFrame) -> Specificity | None:
-    rows = rows[rows["probability"].notna()]
+    rows = _read_whatever_the_verdict(rows)
     if rows["flagged"].nunique() < 2:
         return None
     share = validate(

@@ -163,4 +163,5 @@ def _pages(chat: ChatText) -> Iterator[IdentifierSpan]:
             value = match.group().rstrip(".,;:!?*")
             before = text[max(0, match.start() - 70) : match.start()]
             if _OWN_PAGE.search(before) or _OWN_PAGE_ZH.search(before) or _SECRET_QUERY.search(value):
-                yield IdentifierSpan("url", match.start(), match.start() + len(value))
+                type_ = "url_with_credentials" if _URL_WITH_CREDENTIALS.match(value) else "url"
+                yield IdentifierSpan(type_, match.start(), match.start() + len(value))

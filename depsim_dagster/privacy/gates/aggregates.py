@@ -140,6 +140,11 @@ def published_aggregate(table: str, rows: pd.DataFrame, k: int) -> pd.DataFrame:
         return suppressed_counts(rows, k, within=("week", "prefix_source"))
     if table == "corrected_rates":
         return suppressed_corrections(rows, k)
+    if table == "error_decomposition":
+        shown = suppressed_where_few(rows, k, ("a_users", "b_users"), ())
+        # The reason of a refused correction quotes counts.
+        note = f"rests on fewer than {k} users"
+        return shown.assign(note=shown["note"].mask(shown["suppressed"], note)) if len(shown) else shown
     if table == "model_comparison":
         return suppressed_where_few(rows, k, ("users",))
     if table == "traffic_shift":

@@ -13,7 +13,7 @@ from depsim_dagster.project_files import project_directory
 
 # Raise it whenever a change of detection or surrogates changes what a model or a grader gets to see: it is part of the
 # measurement stack, and rates of two versions are not mixed.
-DEIDENTIFICATION_VERSION = "2"
+DEIDENTIFICATION_VERSION = "3"
 
 
 def deidentification_settings(settings: DeidentificationConfig) -> dict[str, Any]:

@@ -129,15 +129,15 @@ def username(type_: str, original: str, language: str | None) -> Template:
 def page(type_: str, original: str, language: str | None) -> Template:
     """A page of somebody: the site stays when anybody has a page there."""
     match = re.match(r"(?i)((?:[a-z][a-z0-9+.-]{0,20}:)?//)?([^/?#]*)", original)
-    scheme, host, rest = match.group(1) or "", match.group(2), original[match.end() :]
+    scheme, rest = match.group(1) or "", original[match.end() :]
+    account, at, host = match.group(2).rpartition("@")
     site = ".".join(host.lower().split(":")[0].split(".")[-2:])
     if site in SITES or host.lower() in SITES:
         kept: Template = (
             [host] if site in ("x.com",) or host.count(".") < 2 else _host_of_site(host, site, language)
         )
     else:
-        name, colon, port = host.partition(":")
-        kept = [*authority(name, language), colon + port]
+        kept = _server(host, language)
     pieces, position = [], 0
     for word in WORD_OR_NUMBER.finditer(rest):
         if folded(word.group()) in PATH_WORDS:
@@ -147,7 +147,7 @@ def page(type_: str, original: str, language: str | None) -> Template:
             *handles(type_, word.group(), language, f"{original}{word.start()}"),
         ]
         position = word.end()
-    return [scheme, *kept, *pieces, rest[position:]]
+    return [scheme, *_login(account, language), at, *kept, *pieces, rest[position:]]
 
 
 def _host_of_site(host: str, site: str, language: str | None) -> Template:
@@ -172,9 +172,13 @@ def credentials(type_: str, original: str, language: str | None) -> Template:
     """scheme://user:password@host; what follows the host is not of this detail (surrogates.py splits it off)."""
     scheme, mark, rest = original.partition("://")
     account, at, host = rest.rpartition("@")
+    return [scheme, mark, *_login(account, language), at, *_server(host, language)]
+
+
+def _login(account: str, language: str | None) -> Template:
+    """`user:password`, or the user alone."""
     user, colon, password = account.partition(":")
-    named = handles("username", user, language)
-    return [scheme, mark, *named, colon, *_escaped_secret(password), at, *_server(host, language)]
+    return [*handles("username", user, language), colon, *_escaped_secret(password)]
 
 
 def _escaped_secret(password: str) -> Template:
