@@ -73,6 +73,14 @@ def test_weights_are_those_of_the_draw(study):
     assert row["sensitivity"] == pytest.approx(9 / (9 + 9)) and row["prevalence"] == pytest.approx(18 / 100)
 
 
+def test_flagged_turns_alone_say_nothing_of_misses(study):
+    give(study, {n: truth(n) for n in range(100) if flagged(n)}, sampling_probability=1)
+    row = row_of(study)
+    assert (row["n"], row["both_flagged"], row["precision"]) == (10, 9, pytest.approx(0.9))
+    assert row["sensitivity"] is None and row["specificity"] is None and row["prevalence"] is None
+    assert "10 turn(s) of samples of flagged turns alone count for precision only" in row["notes"]
+
+
 def test_unknown_probabilities_are_said_and_not_guessed(study):
     give(study, {number: truth(number) for number in range(40)})
     row = row_of(study)

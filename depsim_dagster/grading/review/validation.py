@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,14 @@ def _row(study: Study, items: pd.DataFrame, labels: pd.DataFrame, level: float) 
     weight, weighting = _weights(used)
     human, verdict = used["human"].astype(bool).to_numpy(), used["flagged"].astype(bool).to_numpy()
     found = validate(human, verdict, weight, used["user_id"].to_numpy(), level)
+    whole = _read_whatever_the_verdict(used) if weighting != "unknown" else np.ones(len(used), dtype=bool)
+    flags_alone = int((~whole).sum())
+    if flags_alone:
+        rest = validate(human[whole], verdict[whole], weight[whole], used["user_id"].to_numpy()[whole], level)
+        # Of samples of flagged turns alone, precision is all that can be known.
+        found = replace(
+            rest, precision=found.precision, true_positives=found.true_positives, clusters=found.clusters
+        )
     row: dict[str, Any] = {
         "n": len(used),
         "human_flagged": int(human.sum()),
@@ -166,6 +174,8 @@ def _row(study: Study, items: pd.DataFrame, labels: pd.DataFrame, level: float) 
         "chance_agreement": found.kappa.chance,
     }
     notes = _figures(row, found)
+    if flags_alone:
+        notes.append(f"{flags_alone} turn(s) of samples of flagged turns alone count for precision only")
     row |= _between_people(labels, level)
     scaled = used[used["human_severity"].notna() & used["severity"].notna()]
     row["severity_n"] = len(scaled)
@@ -179,9 +189,9 @@ def _figures(row: dict[str, Any], found: Validation) -> list[str]:
     for name in (*SHARES, "kappa"):
         figure = getattr(found, name)
         row |= _limits(name, figure)
-        if figure.reason and found.prevalence.n:
+        if figure.reason and row["n"]:
             notes.append(f"{name}: {figure.reason}")
-    if not found.prevalence.n:
+    if not row["n"]:
         notes.append("no turn has a human label and a verdict of this stack")
     if row["weighting"] == "unknown":
         notes.append("sampling probabilities are not known: every labelled turn counts alike")
@@ -195,6 +205,13 @@ def _weights(used: pd.DataFrame) -> tuple[np.ndarray, str]:
     design = used["inclusion_probability"] * used["grading_probability"] * used["sampling_probability"]
     weight = 1.0 / design.to_numpy(dtype=float)
     return weight, "design" if len(weight) and np.ptp(weight) > 0 else "equal"
+
+
+def _read_whatever_the_verdict(used: pd.DataFrame) -> np.ndarray:
+    """Mask of the turns of models and sources of which unflagged turns were read too. Where people read flagged turns
+    alone, as a review plan may ask, the misses beside them are nowhere in the sample."""
+    place = [used["source"], used["model"]]
+    return (~used["flagged"].astype(bool)).groupby(place).transform("any").to_numpy(dtype=bool)
 
 
 def _between_people(labels: pd.DataFrame, level: float) -> dict[str, Any]:
