@@ -82,7 +82,7 @@ def conform(table: LakeTable, partition: Partition, rows: pa.RecordBatch | pa.Ta
             raise LakeError(f"{label}: {nulls} row(s) have no {column.name}")
     try:
         chunk = chunk.cast(table.schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+    except (ValueError, pa.ArrowNotImplementedError) as error:  # ArrowInvalid is a ValueError
         # Arrow quotes the offending value in its message; the value may be conversation text.
         raise LakeError(
             f"{label}: a value does not fit the type of its column ({type(error).__name__})"

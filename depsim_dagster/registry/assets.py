@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from depsim_dagster.estimation.counts import below_floor, resolvable_per_100k
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.estimation.shift.schema import TRAFFIC_SHIFT
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
+from depsim_dagster.lake import LakeTable
 from depsim_dagster.partitions import StudyPartitions
 from depsim_dagster.registry.baseline_rows import baseline_rows
 from depsim_dagster.registry.decomposition_rows import decomposition_rows
@@ -41,12 +43,8 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     @dg.asset(
         name=REGISTERED_FORECASTS.name,
         deps=[after_all(GRADED_LABELS.name), after_all(RATE_ESTIMATES.name), TRAFFIC_SHIFT.name],
-        group_name="registry",
         partitions_def=partitions.candidates,
-        description=REGISTERED_FORECASTS.description,
-        kinds={"python", "parquet"},
-        metadata=table_metadata(REGISTERED_FORECASTS),
-        required_resource_keys={"study"},
+        **_definition(REGISTERED_FORECASTS),
         check_specs=[
             dg.AssetCheckSpec(
                 "registry_intact",
@@ -99,12 +97,8 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     @dg.asset(
         name=POST_RELEASE_CALIBRATION.name,
         deps=[REGISTERED_FORECASTS.name, after_all(PRODUCTION_LABELS.name), after_all(OBSERVED_RATES.name)],
-        group_name="registry",
         partitions_def=partitions.candidates,
-        description=POST_RELEASE_CALIBRATION.description,
-        kinds={"python", "parquet"},
-        metadata=table_metadata(POST_RELEASE_CALIBRATION),
-        required_resource_keys={"study"},
+        **_definition(POST_RELEASE_CALIBRATION),
     )
     def post_release_calibration(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         study, model = context.resources.study.study, context.partition_key
@@ -137,12 +131,8 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     @dg.asset(
         name=BASELINE_CALIBRATION.name,
         deps=[POST_RELEASE_CALIBRATION.name, after_all(GRADED_LABELS.name)],
-        group_name="registry",
         partitions_def=partitions.candidates,
-        description=BASELINE_CALIBRATION.description,
-        kinds={"python", "parquet"},
-        metadata=table_metadata(BASELINE_CALIBRATION),
-        required_resource_keys={"study"},
+        **_definition(BASELINE_CALIBRATION),
     )
     def baseline_calibration(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         study, model = context.resources.study.study, context.partition_key
@@ -167,12 +157,8 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     @dg.asset(
         name=VARIANT_CALIBRATION.name,
         deps=[REGISTERED_FORECASTS.name, POST_RELEASE_CALIBRATION.name],
-        group_name="registry",
         partitions_def=partitions.candidates,
-        description=VARIANT_CALIBRATION.description,
-        kinds={"python", "parquet"},
-        metadata=table_metadata(VARIANT_CALIBRATION),
-        required_resource_keys={"study"},
+        **_definition(VARIANT_CALIBRATION),
     )
     def variant_calibration(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         study, model = context.resources.study.study, context.partition_key
@@ -190,12 +176,8 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
             after_all(GRADED_LABELS.name),
             after_all(PRODUCTION_LABELS.name),
         ],
-        group_name="registry",
         partitions_def=partitions.candidates,
-        description=ERROR_DECOMPOSITION.description,
-        kinds={"python", "parquet"},
-        metadata=table_metadata(ERROR_DECOMPOSITION),
-        required_resource_keys={"study"},
+        **_definition(ERROR_DECOMPOSITION),
     )
     def error_decomposition(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         study, model = context.resources.study.study, context.partition_key
@@ -213,11 +195,7 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     @dg.asset(
         name=CALIBRATION_SUMMARY.name,
         deps=[POST_RELEASE_CALIBRATION.name, BASELINE_CALIBRATION.name],  # the last table that the marts read
-        group_name="registry",
-        description=CALIBRATION_SUMMARY.description,
-        kinds={"python", "parquet"},
-        metadata=table_metadata(CALIBRATION_SUMMARY),
-        required_resource_keys={"study"},
+        **_definition(CALIBRATION_SUMMARY),
     )
     def calibration_summary(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         study = context.resources.study.study
@@ -242,11 +220,7 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     @dg.asset(
         name=REGISTERED_TESTS.name,
         deps=[POST_RELEASE_CALIBRATION.name, BASELINE_CALIBRATION.name, CALIBRATION_SUMMARY.name],
-        group_name="registry",
-        description=REGISTERED_TESTS.description,
-        kinds={"python", "parquet"},
-        metadata=table_metadata(REGISTERED_TESTS),
-        required_resource_keys={"study"},
+        **_definition(REGISTERED_TESTS),
     )
     def registered_tests(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         study = context.resources.study.study
@@ -268,3 +242,13 @@ def registry_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         calibration_summary,
         registered_tests,
     ]
+
+
+def _definition(table: LakeTable) -> dict[str, Any]:
+    return {
+        "group_name": "registry",
+        "description": table.description,
+        "kinds": {"python", "parquet"},
+        "metadata": table_metadata(table),
+        "required_resource_keys": {"study"},
+    }

@@ -322,6 +322,16 @@ def materialised(study):
         )
 
 
+def test_a_value_of_few_users_is_not_named_outside_of_the_lake(open_study, tmp_path):
+    (tmp_path / "mix.yaml").write_text("tools: {offered: 0.5, none: 0.5}")
+    study = open_study(target="mix.yaml")
+    publish_labels(study, FORECAST[0], offered(FORECAST[0], 2, 98))
+    (event,) = materialised(study).asset_materializations_for_node("traffic_shift")
+    shares = event.metadata["shares"].value
+    assert "(few users)" in shares and "offered" not in shares
+    assert "offered" in by_value(study.lake.read(TRAFFIC_SHIFT, {"model": "v2"}))
+
+
 def test_the_asset_publishes_and_warns_where_the_target_is_not_covered(open_study, tmp_path):
     (tmp_path / "mix.yaml").write_text("tools: {offered: 0.9, none: 0.1}")
     study = open_study(target="mix.yaml")

@@ -18,6 +18,7 @@ from depsim_dagster.estimation.shift.shift_table import shift_table
 from depsim_dagster.grading.schema import GRADED_LABELS
 from depsim_dagster.grading.topics import Topics
 from depsim_dagster.partitions import StudyPartitions
+from depsim_dagster.privacy.gates.aggregates import published_aggregate
 from depsim_dagster.study import Study
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
@@ -67,8 +68,12 @@ def shift_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         if rows.num_rows:
             head = rows.slice(0, 1).to_pylist()[0]
             warning = head["warning"]
+            # Outside of the lake a topic or a language of few users is not named.
+            shown = published_aggregate(
+                TRAFFIC_SHIFT.name, rows.to_pandas(), study.config.privacy.k_anonymity
+            )
             metadata |= {
-                "shares": markdown(rows.select(SHOWN).to_pandas().round(4)),
+                "shares": markdown(shown[SHOWN].round(4)),
                 **{name: head[name] for name in HEADING},
             }
         else:
