@@ -145,6 +145,7 @@ def _row(fields: list[pa.Field], number: int) -> dict[str, Any]:
         "surface": "chat",
         "consent_policy_version": "1",
         "consent_decided_at": NOON,
+        "surrogates": "realistic",
         "prefix": json.dumps(messages(number)),
         "target": "[]",
     }

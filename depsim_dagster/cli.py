@@ -1,4 +1,4 @@
-"""The `depsim` command: demo, study, sandbox, privacy, review, registry, forget, purge, doctor, ui.
+"""The `depsim` command: demo, study, sandbox, privacy, review, audit, registry, forget, purge, doctor, ui.
 
 Whatever it runs is a Dagster run in the study's instance, and can be seen there: `depsim ui`.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from depsim_dagster import __version__
+from depsim_dagster.commands.audit import audit
 from depsim_dagster.commands.erasure import forget_users, purge
 from depsim_dagster.commands.privacy import privacy
 from depsim_dagster.commands.registry import registry
@@ -160,7 +161,7 @@ def ui(study_file: Path | None, port: int) -> None:
     os.execve(sys.executable, command, environment)
 
 
-for command in (study, privacy, review, registry, forget_users, purge):
+for command in (study, privacy, review, audit, registry, forget_users, purge):
     main.add_command(command)
 
 

@@ -22,6 +22,8 @@ from depsim_dagster.config_references import (
 )
 from depsim_dagster.config_sections import (
     WEEK,
+    AuditConfig,
+    AwarenessConfig,
     BudgetConfig,
     DeidentificationConfig,
     DeploymentConfig,
@@ -41,6 +43,7 @@ from depsim_dagster.config_sections import (
     WindowsConfig,
 )
 from depsim_dagster.errors import ConfigurationError
+from depsim_dagster.traffic.prefix_sources import FURTHER_SOURCES
 from depsim_dagster.yaml_document import listed, read_yaml, validation_problems
 
 __all__ = [
@@ -86,6 +89,8 @@ class StudyConfig(Section):
     privacy: PrivacyConfig = PrivacyConfig()
     grading: GradingConfig
     estimation: EstimationConfig = EstimationConfig()
+    awareness: AwarenessConfig | None = None
+    audit: AuditConfig | None = None
     budget: BudgetConfig = BudgetConfig()
 
     _file: Path = PrivateAttr(default=Path(DEFAULT_STUDY_FILE))
@@ -93,8 +98,19 @@ class StudyConfig(Section):
     @model_validator(mode="after")
     def _references_exist(self) -> StudyConfig:
         problems = reference_problems(
-            self.deployments, self.endpoints, self.grading, self.deidentification, self.budget
+            self.deployments,
+            self.endpoints,
+            self.grading,
+            self.deidentification,
+            self.budget,
+            self.awareness,
+            self.audit,
         )
+        if self.traffic.evaluation_prompts is not None and self.awareness is None:
+            problems.append(
+                "traffic.evaluation_prompts: nothing but `awareness` looks at the answers to them, which cost calls; add the "
+                "section `awareness: {}` or take them out"
+            )
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -139,7 +155,7 @@ class StudyConfig(Section):
                     "pseudonyms under a short key can be undone, so set a long random secret"
                 )
             return value.encode()
-        sections = (self.traffic, self.traffic.challenging_prompts, self.traffic.external_corpus)
+        sections = (self.traffic, *(getattr(self.traffic, source) for source in FURTHER_SOURCES))
         public = all(section is None or section.consent.public_corpus is not None for section in sections)
         harmless = self.sandbox or public
         if harmless and all(endpoint.embedded for endpoint in self.endpoints.values()):

@@ -8,6 +8,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from depsim_dagster.config_sections import (
+    SELF,
+    AuditConfig,
+    AwarenessConfig,
     BudgetConfig,
     DeidentificationConfig,
     DeploymentConfig,
@@ -26,6 +29,8 @@ def reference_problems(
     grading: GradingConfig | None,
     deidentification: DeidentificationConfig | None,
     budget: BudgetConfig | None,
+    awareness: AwarenessConfig | None = None,
+    audit: AuditConfig | None = None,
 ) -> list[str]:
     """What is named and is not there. None stands for a section that could not be read."""
     problems = []
@@ -90,6 +95,8 @@ def reference_problems(
                         f"{where}: `{other}` must be a grader without members and screen of its own"
                     )
         check("grading.default_grader", grading.default_grader, grading.graders)
+    if grading is not None:
+        problems += _examiner_problems(grading, endpoints, awareness, audit)
     for place, detector in enumerate(deidentification.detectors if deidentification is not None else ()):
         check(f"deidentification.detectors.{place}.endpoint", detector.endpoint, endpoints)
     if budget is not None and budget.money is not None:
@@ -97,6 +104,7 @@ def reference_problems(
         for part in (
             *(grading.graders.values() if grading is not None else ()),
             *(deidentification.detectors if deidentification is not None else ()),
+            *((audit.embeddings,) if audit is not None and audit.embeddings is not None else ()),
         ):
             if part.endpoint is not None and part.model is not None:
                 asked.add(part.model)
@@ -104,6 +112,55 @@ def reference_problems(
             problems.append(
                 f"budget.prices: no price for {', '.join(f'`{model}`' for model in unpriced)}, and budget.money is set; "
                 "give a price (0 for one that costs nothing), or take budget.money out"
+            )
+    return problems
+
+
+def _examiner_problems(
+    grading: GradingConfig,
+    endpoints: Mapping[str, EndpointConfig] | None,
+    awareness: AwarenessConfig | None,
+    audit: AuditConfig | None,
+) -> list[str]:
+    """Who examines evaluation awareness and novel behaviours must be one of the graders, and of a kind that can."""
+    problems = []
+    known = ", ".join(sorted(grading.graders))
+
+    def examiner(key: str, name: str | None) -> None:
+        if name is None:
+            problems.append(f"{key}: name one of {known}; the study has no grading.default_grader")
+        elif name not in grading.graders:
+            problems.append(f"{key}: `{name}` is not one of {known}")
+
+    if awareness is not None:
+        for detector in awareness.detectors:
+            if detector != SELF:
+                examiner("awareness.detectors", detector)
+        if SELF in grading.graders and SELF in awareness.detectors:
+            problems.append(
+                f"awareness.detectors: `{SELF}` is the model itself; give the grader of this name another"
+            )
+        examiner("awareness.monitor", awareness.monitor or grading.default_grader)
+    if audit is not None:
+        name = audit.auditor or grading.default_grader
+        examiner("audit.auditor", name)
+        auditor = grading.graders.get(name or "")
+        served_by = (endpoints or {}).get((auditor.endpoint if auditor is not None else None) or "")
+        if auditor is not None and auditor.kind != "llm":
+            problems.append(
+                f"audit.auditor: `{name}` is of kind {auditor.kind}, which describes nothing; name one of kind llm"
+            )
+        elif served_by is not None and served_by.api == "decisions":
+            problems.append(
+                f"audit.auditor: `{name}` speaks the Decisions API, which describes nothing; name another of kind llm"
+            )
+        if (
+            audit.embeddings is not None
+            and endpoints is not None
+            and audit.embeddings.endpoint not in endpoints
+        ):
+            problems.append(
+                f"audit.embeddings.endpoint: `{audit.embeddings.endpoint}` is not one of {', '.join(sorted(endpoints))}"
             )
     return problems
 
@@ -123,4 +180,6 @@ def readable_reference_problems(raw: Mapping[Any, Any]) -> list[str]:
         section("grading", GradingConfig),
         section("deidentification", DeidentificationConfig),
         section("budget", BudgetConfig),
+        section("awareness", AwarenessConfig),
+        section("audit", AuditConfig),
     )

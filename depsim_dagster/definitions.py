@@ -7,16 +7,25 @@
     estimation  rate_estimates                            week × model    rates per 100k with intervals
     estimation  model_comparison                          candidate       X→Y against Y→Y on the same prefixes
     estimation  traffic_shift                             candidate       weights to the mix of traffic that is forecast
+    awareness   awareness_labels                          week × model    who takes a transcript for an evaluation
+    awareness   awareness_rates, replay_giveaways         candidate       simulated beside production; what gives replay away
+    audit       audit_findings                            week × model    what an open-ended auditor objects to
+    audit       behaviour_differences, mined_phrases      candidate       what the candidate does more often, without a model call
+    audit       novel_behaviours, novel_behaviour_members candidate       findings grouped, candidate beside predecessor
+    audit       category_ablation                         candidate       does the auditor bring back a category taken out?
     registry    registered_forecasts                      candidate       sealed before the outcome is graded
     grading     production_labels                         week            the same stack on what was really answered
     estimation  observed_rates                            week
+    audit       production_findings                       week            the auditor on what was really answered
+    audit       post_release_behaviours                   candidate       what the audit before the release missed
+    audit       behaviour_decisions                                       what people decided of them (`depsim audit`)
     registry    post_release_calibration                  candidate       forecast against observation
     registry    baseline_calibration                      candidate       what other prefix sources would have forecast
     registry    error_decomposition                       candidate       environment, prefix, grader and sampling error
     registry    variant_calibration                       candidate       its variants: weeks discounted, traffic reweighted
     registry    calibration_summary                                       their error beside its noise floor
     registry    registered_tests                                          the hypotheses H1, H2 and H3
-    marts       taxonomy_coverage, directional_accuracy, rate_calibration, baseline_comparison (dbt)
+    marts       taxonomy_coverage, evaluation_awareness, directional_accuracy, rate_calibration, baseline_comparison (dbt)
     grading     grader_validation                                         graders beside people, where people labelled
     estimation  corrected_rates                                           what their labels make of the rates
     estimation  stratum_rates                                             rates by language, length, turn, tools, topic
@@ -30,6 +39,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from depsim_dagster.audit.adjudication.assets import adjudication_assets
+from depsim_dagster.audit.assets import auditor_assets
+from depsim_dagster.audit.clusters.assets import cluster_assets
+from depsim_dagster.audit.mining.assets import mining_assets
+from depsim_dagster.awareness.estimates.assets import awareness_estimate_assets
+from depsim_dagster.awareness.labels.assets import awareness_label_assets
 from depsim_dagster.config import (
     DEMO_STUDY_FILE,
     STUDY_FILE_VARIABLE,
@@ -76,6 +91,12 @@ def build_definitions(config: StudyConfig, study_file: Path) -> dg.Definitions:
             *estimation_assets(partitions),
             *comparison_assets(partitions),
             *shift_assets(partitions),
+            *awareness_label_assets(partitions),
+            *awareness_estimate_assets(partitions),
+            *auditor_assets(partitions),
+            *mining_assets(partitions),
+            *cluster_assets(partitions),
+            *adjudication_assets(),
             *registry_assets(partitions),
             marts_assets,
             *validation_assets(),

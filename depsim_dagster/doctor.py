@@ -54,6 +54,8 @@ def checks(study_file: Path) -> Iterator[Check]:
     for name in study.models_by_endpoint():
         yield _check(f"endpoint {name}", lambda name=name: _endpoint(study, name))  # type: ignore[misc]
     yield _check("graders", lambda: _graders(study))
+    if study.config.awareness is not None or study.config.audit is not None:
+        yield _check("awareness and audit", lambda: _examiners(study))
     if any(endpoint.tokenizer for endpoint in study.config.endpoints.values()):
         yield _check("tokenizers", lambda: _tokenizers(study))
     yield _check(f"store {study.lake.root}", lambda: _store(study))
@@ -230,6 +232,30 @@ def _graders(study: Study) -> str:
     asked = asked_graders(study.config, study.taxonomy)
     idle = sorted(study.config.grading.graders.keys() - set(asked))
     return ", ".join(asked) + (f"; a run does not ask {', '.join(idle)}" if idle else "")
+
+
+def _examiners(study: Study) -> str:
+    """Who judges evaluation awareness and who audits; what they ask of endpoints is checked with these."""
+    from depsim_dagster.audit.adjudication.decisions import read_decisions, standing
+    from depsim_dagster.audit.auditor import auditor_name
+    from depsim_dagster.awareness.judges import judges
+
+    said = []
+    if study.config.awareness is not None:
+        roles: dict[str, dict[str, None]] = {}
+        for deployment in study.config.deployments:
+            for judge in judges(study.config, deployment.model):
+                roles.setdefault(judge.role, {})[judge.name] = None
+        said += [f"{role} {', '.join(names)}" for role, names in roles.items()]
+        if study.config.traffic.evaluation_prompts is None:
+            said.append("no traffic.evaluation_prompts to measure the detectors' recall by")
+    if study.config.audit is not None:
+        embeddings = study.config.audit.embeddings
+        said.append(f"auditor {auditor_name(study)}")
+        said.append("local vectoriser" if embeddings is None else f"embeddings of {embeddings.model}")
+        decided = standing(read_decisions(study.config))
+        said.append(f"{len(decided):,} behaviour(s) decided on")
+    return ", ".join(said)
 
 
 def _tokenizers(study: Study) -> str:

@@ -11,23 +11,37 @@ from depsim_dagster.study_run import run_study
 
 AssetJob = Any  # what dg.define_asset_job returns has no public name
 
-# Job → the assets that it materialises. Partitions: traffic and observation by week, simulation by week × model,
-# forecast and calibration by candidate, outcome for the whole study.
+# Job → the assets that it materialises. Partitions: traffic and observation by week, simulation and examination by week ×
+# model, audit, forecast and calibration by candidate, outcome for the whole study.
 JOB_ASSETS = {
     "traffic": ["sampled_traffic", "sampling_funnel", "deidentified_prefixes"],
     "simulation": ["regenerated_completions", "graded_labels", "rate_estimates"],
+    "examination": ["awareness_labels", "audit_findings"],
+    "audit": [
+        "awareness_rates",
+        "replay_giveaways",
+        "behaviour_differences",
+        "mined_phrases",
+        "category_ablation",
+        "novel_behaviours",
+        "novel_behaviour_members",
+    ],
     "forecast": ["model_comparison", "traffic_shift", "registered_forecasts"],
-    "observation": ["production_labels", "observed_rates"],
+    "observation": ["production_labels", "observed_rates", "production_findings"],
     "calibration": [
         "post_release_calibration",
         "baseline_calibration",
         "variant_calibration",
         "error_decomposition",
+        "post_release_behaviours",
     ],
 }
 JOB_DESCRIPTIONS = {
     "traffic": "Sample a week of consented traffic and publish its de-identified prefixes through the gates.",
     "simulation": "Replay a week with a model, grade the completions and estimate rates.",
+    "examination": "Judge a week's transcripts for evaluation awareness, and read its completions for behaviours that the taxonomy "
+    "does not name.",
+    "audit": "Estimate a candidate's evaluation awareness, and compare its behaviours with its predecessor's.",
     "forecast": "Seal a candidate's forecast before its outcome is graded.",
     "observation": "Grade a week's production responses by the same stack.",
     "calibration": "Score a candidate's sealed forecast, and the baselines, against the observed rates.",
@@ -40,11 +54,18 @@ JOB_DESCRIPTIONS = {
 def partition_jobs() -> list[AssetJob]:
     """The jobs along the lineage."""
     marts = dg.AssetSelection.assets(*MARTS).upstream() & dg.AssetSelection.groups("marts")
-    outcome = dg.AssetSelection.assets("calibration_summary", "registered_tests") | marts
+    outcome = (
+        dg.AssetSelection.assets("calibration_summary", "registered_tests", "behaviour_decisions") | marts
+    )
     selections = {name: dg.AssetSelection.assets(*assets) for name, assets in JOB_ASSETS.items()} | {
         "outcome": outcome,
         "report": dg.AssetSelection.assets(
-            "grader_validation", "corrected_rates", "stratum_rates", "warehouse", "study_report"
+            "behaviour_decisions",
+            "grader_validation",
+            "corrected_rates",
+            "stratum_rates",
+            "warehouse",
+            "study_report",
         ),
     }
     return [

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from depsim_dagster.config import StudyConfig, load_study
+from depsim_dagster.config_sections.audit import EmbeddingsConfig
 from depsim_dagster.errors import ConfigurationError, LakeError
 from depsim_dagster.grading.stack import measurement_stack, stack_hash
 from depsim_dagster.grading.taxonomy import Taxonomy, load_taxonomy
@@ -23,6 +25,7 @@ from depsim_dagster.replay.budget.spending import Prices, Spending
 from depsim_dagster.replay.budget.spent import JournalName
 from depsim_dagster.replay.calls.embedded import embedded_server
 from depsim_dagster.replay.calls.endpoints import Endpoint, check_endpoint
+from depsim_dagster.replay.dialects.embeddings import EMBEDDINGS
 from depsim_dagster.replay.journal.response_journal import Journal, journal_directory
 from depsim_dagster.traffic.log_files import matching_files
 
@@ -105,6 +108,10 @@ class Study:
         """The endpoint as far as requests and their ids depend on it: without its key, and nothing is started."""
         return self._endpoint(name, self.config.endpoints[name].base_url or UNSERVED, None)
 
+    def embeddings_endpoint(self, name: str) -> Endpoint:
+        """The endpoint as it is asked for embeddings: one request each, also where its chats go in files."""
+        return replace(self.endpoint(name), api=EMBEDDINGS, batch=None)
+
     def _endpoint(self, name: str, base_url: str, key: str | None) -> Endpoint:
         settings = self.config.endpoints[name]
         return Endpoint(
@@ -159,6 +166,8 @@ class Study:
         for detector in self.config.deidentification.detectors:
             if detector.endpoint is not None and detector.model is not None:
                 asked.setdefault(detector.endpoint, set()).add(detector.model)
+        if (embeddings := self._embeddings()) is not None:
+            asked.setdefault(embeddings.endpoint, set()).add(embeddings.model)
         return {name: sorted(models) for name, models in sorted(asked.items())}
 
     def check_endpoints(self, names: Iterable[str] | None = None) -> None:
@@ -167,9 +176,16 @@ class Study:
         Raises:
             EndpointError: one is unreachable, refuses the key, or lacks a model.
         """
-        models = self.models_by_endpoint()
+        models, embeddings = self.models_by_endpoint(), self._embeddings()
         for name in models if names is None else names:
-            check_endpoint(self.endpoint(name), models[name])
+            embeds = {embeddings.model} if embeddings is not None and embeddings.endpoint == name else set()
+            if chat := [model for model in models[name] if model not in embeds]:
+                check_endpoint(self.endpoint(name), chat)
+            if embeds:
+                check_endpoint(self.embeddings_endpoint(name), embeds)
+
+    def _embeddings(self) -> EmbeddingsConfig | None:
+        return None if self.config.audit is None else self.config.audit.embeddings
 
     def _server_arguments(self, name: str) -> list[str]:
         settings = self.config.endpoints[name]

@@ -21,6 +21,11 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOURS
+from depsim_dagster.audit.mining.schema import BEHAVIOUR_DIFFERENCES
+from depsim_dagster.audit.schema import AUDIT_FINDINGS, CATEGORY_ABLATION
+from depsim_dagster.awareness.estimates.schema import AWARENESS_RATES, REPLAY_GIVEAWAYS
+from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
 from depsim_dagster.config import WEEK, StudyConfig
 from depsim_dagster.errors import ConfigurationError, EmptyWeekError, GateError, LakeError
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
@@ -35,9 +40,19 @@ from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 PROCESS_TAG = "depsim/process"
 # The code location of `depsim ui` and workspace.yaml: with it the UI lists these runs under their jobs.
 CODE_LOCATION_TAG = {".dagster/repository": "__repository__@depsim_dagster.definitions"}
-SIMULATED = (REGENERATED_COMPLETIONS, GRADED_LABELS, RATE_ESTIMATES)
-# What a week's simulation and observation leave when its text is deleted.
-COUNTED = {"simulation": (GRADED_LABELS, RATE_ESTIMATES), "observation": (PRODUCTION_LABELS, OBSERVED_RATES)}
+# What a final forecast keeps as it was: what it was made from, and what was known of the candidate before its release.
+KEPT = {
+    "simulation": (REGENERATED_COMPLETIONS, GRADED_LABELS, RATE_ESTIMATES),
+    "examination": (AWARENESS_LABELS, AUDIT_FINDINGS),
+    "audit": (AWARENESS_RATES, REPLAY_GIVEAWAYS, BEHAVIOUR_DIFFERENCES, CATEGORY_ABLATION, NOVEL_BEHAVIOURS),
+}
+# What of a week stays when its text is deleted.
+COUNTED = {
+    "simulation": (GRADED_LABELS, RATE_ESTIMATES),
+    "examination": (AWARENESS_LABELS,),
+    "audit": KEPT["audit"],
+    "observation": (PRODUCTION_LABELS, OBSERVED_RATES),
+}
 QUIET_LOGS = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -110,6 +125,7 @@ def study_steps(
         for week in weeks
         for model in (candidate, str(config.deployment(candidate).predecessor))
     )
+    examined = list(simulated) if config.awareness is not None or config.audit is not None else []
     if config.windows.own_traffic:
         simulated |= dict.fromkeys((week, model) for model in before for week in after[model])
     forecasts = {
@@ -128,6 +144,7 @@ def study_steps(
     return [
         *(Step("traffic", (("week", week),), (week,)) for week in sorted(observed)),
         *(Step("simulation", (("week", week), ("model", model)), (week,)) for week, model in simulated),
+        *(Step("examination", (("week", week), ("model", model)), (week,)) for week, model in examined),
         *_by_release(config, forecasts, calibrations, sorted(observed)),
         *scored,
         Step("report", after=tuple(step.label for step in forecasts.values())),
@@ -156,8 +173,11 @@ def _by_release(
             if model in sealed and waiting.keys().isdisjoint(map(str, _outcome_weeks(config, model))):
                 steps.append(unscored.pop(model))
 
+    audited = config.awareness is not None or config.audit is not None
     for model, forecast in forecasts.items():
         look()
+        if audited:
+            steps.append(Step("audit", forecast.partition, any_week=forecast.any_week))
         steps.append(forecast)
         sealed.add(model)
     look()
@@ -271,34 +291,45 @@ def _is_kept(study: Study, step: Step, final: Collection[str]) -> bool:
     partition = dict(step.partition)
     if step.job == "forecast":
         return partition["model"] in final
-    if step.job != "simulation":
+    if step.job not in KEPT:
         return False
-    made = {
-        candidate.model
-        for candidate in study.config.candidates
-        if partition["model"] in (candidate.model, candidate.predecessor)
-        and partition["week"] in map(str, study.config.forecast_weeks(candidate.model))
-    }
+    made = {partition["model"]}
+    if "week" in partition:
+        made = {
+            candidate.model
+            for candidate in study.config.candidates
+            if partition["model"] in (candidate.model, candidate.predecessor)
+            and partition["week"] in map(str, study.config.forecast_weeks(candidate.model))
+        }
     return (
         bool(made)
         and made <= set(final)
-        and all(_is_intact(study.lake, table, partition) for table in SIMULATED)
+        and all(_is_intact(study.lake, table, partition) for table in KEPT[step.job])
     )
 
 
 def _is_purged(study: Study, step: Step) -> bool:
-    """Whether the text of the step's week is deleted, so that what was counted in it is all there will be."""
-    week = dict(step.partition).get("week")
-    return week is not None and study.lake.purged(DEIDENTIFIED_PREFIXES, {"week": week}) is not None
+    """Whether text of the step's weeks is deleted, so that what was counted in it is all there will be."""
+    return bool(_purged_weeks(study, step))
+
+
+def _purged_weeks(study: Study, step: Step) -> list[str]:
+    """The step's weeks without text: of a week's step its own, of an audit any of those that it compares models on."""
+    partition = dict(step.partition)
+    weeks = step.any_week if step.job == "audit" else [partition["week"]] if "week" in partition else []
+    return [week for week in weeks if study.lake.purged(DEIDENTIFIED_PREFIXES, {"week": week}) is not None]
 
 
 def _lost_to_retention(study: Study, step: Step) -> str | None:
     """Why a step can never be made: the text of its week was deleted before it was counted."""
     partition = dict(step.partition)
-    if step.job in COUNTED and _is_purged(study, step):
+    if step.job in COUNTED and (purged := _purged_weeks(study, step)):
         if all(_is_intact(study.lake, table, partition) for table in COUNTED[step.job]):
             return None
-        return f"the text of {partition['week']} was purged by retention (privacy.retention_days) before this step was made"
+        return (
+            f"the text of {', '.join(purged)} was purged by retention (privacy.retention_days) before this step was "
+            "made"
+        )
     if step.job == "forecast":
         weeks = [{"week": week} for week in step.any_week]
         purged = all(study.lake.purged(DEIDENTIFIED_PREFIXES, week) is not None for week in weeks)

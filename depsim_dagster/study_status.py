@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOURS
+from depsim_dagster.audit.schema import AUDIT_FINDINGS
 from depsim_dagster.errors import GateError, LakeError
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.lake import LakeTable
@@ -18,6 +20,8 @@ from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 LAST_TABLE: dict[str, LakeTable] = {
     "traffic": DEIDENTIFIED_PREFIXES,
     "simulation": RATE_ESTIMATES,
+    "examination": AUDIT_FINDINGS,
+    "audit": NOVEL_BEHAVIOURS,
     "forecast": REGISTERED_FORECASTS,
     "observation": OBSERVED_RATES,
     "calibration": POST_RELEASE_CALIBRATION,

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dbt_common.tests import enable_test_caching
 from small_study import REPOSITORY, SHARED_DATA, write_study
 
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("DEPSIM_CACHE_DIR", str(REPOSITORY / ".pytest_cache" / "depsim"))
+# dbt's own switch for tests: the macros of its packages are taken apart once a process and not once a build.
+enable_test_caching()
 
 
 @pytest.fixture(scope="session")

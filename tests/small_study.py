@@ -30,6 +30,12 @@ SMALL_STUDY = {
     },
 }
 
+# The week before the release of sandbox-v2 and the week after it: a forecast and its score in two weeks of traffic, for
+# studies whose size proves nothing.
+TWO_WEEKS = {"first": "2026-01-12", "last": "2026-01-19"}
+# Nothing after the release of sandbox-v2: a forecast that has no outcome yet.
+BEFORE_RELEASE = {"first": "2026-01-05", "last": "2026-01-12"}
+
 
 def write_study(directory: Path, world: Path, **changes: object) -> Path:
     """A study file in `directory` on the traffic of `world`; `changes` replace top-level keys of SMALL_STUDY."""

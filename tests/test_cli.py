@@ -27,6 +27,8 @@ def depsim(*arguments: object):
         ("sandbox",),
         ("privacy",),
         ("privacy", "score"),
+        ("audit",),
+        *(("audit", command) for command in ("list", "show", "accept", "reject", "merge", "adopt")),
         ("doctor",),
         ("ui",),
     ],
@@ -93,6 +95,26 @@ def test_doctor_finds_a_scope_and_model_names_that_leave_out_all_traffic(tmp_pat
     result = depsim("doctor", "-c", write_study(tmp_path / "name", small_world, deployments=deployments))
     assert result.exit_code == 1
     assert "where the models are sandbox-v1, sandbox-v2;" in result.output
+
+
+def test_doctor_names_who_examines_and_finds_missing_evaluation_prompts(tmp_path, small_world):
+    prompts = {
+        "format": "prompts",
+        "paths": ["none/*.csv"],
+        "consent": {"public_corpus": "prompts of this test"},
+    }
+    sections = {"awareness": {"detectors": ["self", "sandbox"]}, "audit": {"max_types": 5}}
+    traffic = {**SMALL_STUDY["traffic"], "evaluation_prompts": prompts}
+    result = depsim("doctor", "-c", write_study(tmp_path, small_world, traffic=traffic, **sections))
+    assert (
+        result.exit_code == 1
+        and "traffic.evaluation_prompts" in result.output
+        and "none/*.csv" in result.output
+    )
+    said = " ".join(result.output.split())
+    assert (
+        "detector self, sandbox, monitor sandbox, auditor sandbox, local vectoriser, 0 behaviour(s)" in said
+    )
 
 
 def test_doctor_finds_logs_whose_users_or_surface_leave_out_all_traffic(tmp_path, small_world):

@@ -145,10 +145,10 @@ def test_a_merge_key_may_be_overridden(load):
 @pytest.mark.parametrize(
     ("path", "accepted"),
     [
-        ("colour", "budget, deidentification, deployments, "),
+        ("colour", "audit, awareness, budget, deidentification, deployments, "),
         (
             "traffic.colour",
-            "as_of, challenging_prompts, consent, defaults, external_corpus, fields, format, models, paths, recorded",
+            "as_of, challenging_prompts, consent, defaults, evaluation_prompts, external_corpus, fields, format, models, paths, recorded",
         ),
         ("traffic.consent.colour", "ledger, public_corpus, retroactive_grants, scope"),
         ("traffic.recorded.colour", "columns, files, strip_model_prefix"),
@@ -166,7 +166,7 @@ def test_a_merge_key_may_be_overridden(load):
             "replay.colour",
             "completions_per_prefix, max_tokens, parameters, system_prompt, temperature, top_p",
         ),
-        ("deidentification.colour", "detectors, engine, hmac_key_env, reason, surrogates"),
+        ("deidentification.colour", "detectors, engine, hmac_key_env, reason, surrogates, tags_share"),
         ("grading.colour", "default_grader, graders, human_labels, taxonomy"),
         (
             "grading.graders.judge.colour",

@@ -623,9 +623,13 @@ def test_model_names_round_trip_through_paths(lake, model):
     assert lake.read(BY_MODEL, partition).num_rows == 1
     (file,) = lake.files(BY_MODEL)
     assert file.parent.parent.parent == lake.root / "by_model", "one folder a key"
-    found = duckdb.execute(
-        "select distinct model from read_parquet($file, hive_partitioning = true)", {"file": str(file)}
-    ).fetchall()
+    found = (
+        duckdb.connect()
+        .execute(
+            "select distinct model from read_parquet($file, hive_partitioning = true)", {"file": str(file)}
+        )
+        .fetchall()
+    )
     assert found == [(model,)]
 
 
@@ -642,7 +646,9 @@ def test_files_are_the_published_ones_as_duckdb_reads_them(lake):
     (ROWS.directory(lake.root, WEEK) / "left_behind.parquet").write_bytes(b"junk")
     files = [str(file) for file in lake.files("rows")]
     assert [Path(file).parent.name for file in files] == ["week=2026-01-05", "week=2026-01-12"]
-    total = duckdb.execute("select sum(count) from read_parquet($files)", {"files": files}).fetchone()
+    total = (
+        duckdb.connect().execute("select sum(count) from read_parquet($files)", {"files": files}).fetchone()
+    )
     assert total == (6,)
     assert lake.files("never_written") == []
 

@@ -23,6 +23,7 @@ from depsim_dagster.replay.calls import embedded
 from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import chat_request
 from depsim_dagster.study import Study
+from depsim_dagster.study_run import study_steps
 from depsim_dagster.study_status import unpriced_models
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
@@ -448,3 +449,73 @@ def test_models_without_a_price_are_named(small_world, tmp_path):
     study.journal("sandbox", "a model of last year")
     study.journal("sandbox", "sandbox-v1")
     assert unpriced_models(study) == ["a model of last year"]
+
+
+def test_examination_is_counted_as_its_steps_send_it(finished_study, small_world, tmp_path):
+    """Evaluation awareness and the audit of published turns: the plan's calls are those that the assets then make."""
+    from depsim_dagster.audit.findings import audit_completions, audit_production
+    from depsim_dagster.awareness.labels.labelling import label_awareness
+
+    with_tables(tmp_path, finished_study, "regenerated_completions")
+    sections = {
+        "awareness": {"detectors": ["self", "sandbox"], "turns_per_week": 15},
+        "audit": {"turns_per_week": 10, "ablation_cases": 2},
+    }
+    study, plan = plan_of(tmp_path, small_world, **sections)
+    on_disk = SpentOnDisk(study.lake.journal_directory)
+    on_disk.refresh()
+    assert not on_disk.amounts
+    planned = {(row.stage, row.model): row for row in plan.rows}
+    week = str(study.config.forecast_weeks("sandbox-v2")[0])
+    for model in ("sandbox-v1", "sandbox-v2"):
+        for _ in label_awareness(study, week, model).rows:
+            pass
+    calls = by_model(study)
+    assert planned["judge awareness", "sandbox-v1"].calls == calls["sandbox-v1"] > 15
+    assert planned["judge awareness", "sandbox-v2"].calls == calls["sandbox-v2"] > 15
+    judged = planned["judge awareness", "sandbox-grader"].calls
+    monitored = planned["monitor awareness", "sandbox-grader"].calls
+    assert judged + monitored == calls["sandbox-grader"] and 0 < monitored < judged
+    for model in ("sandbox-v1", "sandbox-v2"):
+        for _ in audit_completions(study, week, model).rows:
+            pass
+    after = by_model(study)["sandbox-grader"]
+    assert planned["audit simulated", "sandbox-grader"].calls == after - calls["sandbox-grader"] > 10
+    for weeks in {
+        str(w) for step in study_steps(study.config) if step.job == "observation" for w in step.weeks
+    }:
+        for _ in audit_production(study, weeks).rows:
+            pass
+    assert planned["audit production", "sandbox-grader"].calls == by_model(study)["sandbox-grader"] - after
+    assert planned["audit ablation", "sandbox-grader"].certainty == "about"
+    told = len(study.taxonomy.categories) - 1  # all but novel_other
+    assert planned["audit ablation", "sandbox-grader"].calls == 3 * 2 * told
+    answered = {(row.stage, row.model): row.answered for row in study_plan(study).rows}
+    assert answered["judge awareness", "sandbox-v2"] == calls["sandbox-v2"]
+    assert answered["audit simulated", "sandbox-grader"] == after - calls["sandbox-grader"]
+
+
+def by_model(study: Study) -> dict[str, int]:
+    on_disk = SpentOnDisk(study.lake.journal_directory)
+    on_disk.refresh()
+    return {name.model: amounts.calls for name, amounts in on_disk.amounts.items()}
+
+
+def test_examination_before_anything_is_sampled_is_bounded_by_its_samples(small_world, tmp_path):
+    _, plan = plan_of(
+        tmp_path,
+        small_world,
+        awareness={"turns_per_week": 15},
+        audit={
+            "turns_per_week": 10,
+            "ablation_cases": 0,
+            "embeddings": {"endpoint": "sandbox", "model": "e"},
+        },
+    )
+    rows = {(row.stage, row.model): (row.to_make, row.certainty) for row in plan.rows}
+    # A detector reads production and completions; so does the monitor, where they have reasoning.
+    assert rows["judge awareness", "sandbox-v2"] == rows["judge awareness", "sandbox-v1"] == (30, "at most")
+    assert rows["monitor awareness", "sandbox-grader"] == (60, "at most")
+    assert rows["audit simulated", "sandbox-grader"] == (20, "at most")
+    assert rows["audit production", "sandbox-grader"] == (30, "at most")
+    assert rows["embed findings", "e"][1] == "about" and ("audit ablation", "sandbox-grader") not in rows

@@ -19,8 +19,19 @@ def steps(*candidates: str) -> dict[str, list[str]]:
 
 def test_jobs_come_in_the_order_of_the_method():
     # The weeks of the first deployment, which nobody forecast, are free before any forecast is sealed.
-    jobs = ["traffic", "simulation", "observation", "forecast", "calibration", "outcome", "report"]
-    assert list(steps()) == jobs
+    before = ["traffic", "simulation", "examination", "observation", "audit", "forecast"]
+    assert list(steps()) == [*before, "calibration", "outcome", "report"]
+
+
+def test_every_candidate_is_audited_before_its_forecast_is_sealed():
+    labels = [step.label for step in study_steps(load_study(DEMO_TEMPLATE))]
+    for number in (2, 3, 4):
+        assert labels.index(f"audit [sandbox-v{number}]") + 1 == labels.index(f"forecast [sandbox-v{number}]")
+
+
+def test_study_without_the_sections_has_no_audit():
+    config = load_study(DEMO_TEMPLATE).model_copy(update={"awareness": None, "audit": None})
+    assert {"examination", "audit"}.isdisjoint(step.job for step in study_steps(config))
 
 
 def test_a_forecast_comes_after_the_scores_of_the_releases_before_it():

@@ -2,11 +2,16 @@
 
 import re
 
+import yaml
+
 from depsim_dagster.config import load_study
 from depsim_dagster.config_sections import (
+    AuditConfig,
+    AwarenessConfig,
     BatchConfig,
     BudgetConfig,
     DeidentificationConfig,
+    EmbeddingsConfig,
     EndpointConfig,
     EstimationConfig,
     GraderConfig,
@@ -22,7 +27,8 @@ from depsim_dagster.config_sections import (
     WindowsConfig,
 )
 from depsim_dagster.privacy.gates.overrides import check_overrides
-from depsim_dagster.templates import TEMPLATES
+from depsim_dagster.study import Study
+from depsim_dagster.templates import DEMO_TEMPLATE, TEMPLATES
 
 TEMPLATE = TEMPLATES / "own" / "study.yaml"
 # Prose, and keys that stand in place of another one.
@@ -72,13 +78,18 @@ def test_every_key_in_a_comment_is_accepted(tmp_path):
         "python",
         "recorded",
     ]
-    assert study.replay.parameters == {"reasoning_effort": "low"} and len(study.budget.prices) == 3
+    assert (
+        traffic.evaluation_prompts.format == "prompts" and traffic.evaluation_prompts.prompts_per_week == 200
+    )
+    assert study.audit.embeddings == EmbeddingsConfig(endpoint="grader", model="embedder-1")
+    assert study.replay.parameters == {"reasoning_effort": "low"} and len(study.budget.prices) == 4
 
 
 def test_without_its_comments_it_asks_for_what_is_the_default():
     study = load_study(TEMPLATE)
     assert study.sampling == SamplingConfig() and study.privacy == PrivacyConfig()
     assert study.deidentification == DeidentificationConfig()
+    assert study.awareness == AwarenessConfig() and study.audit == AuditConfig()
     assert study.replay == ReplayConfig() and study.budget == BudgetConfig()
 
 
@@ -87,10 +98,26 @@ def test_every_key_of_these_sections_is_named():
     for section in (
         *(TrafficConfig, SamplingConfig, DeidentificationConfig, PrivacyConfig, EndpointConfig, BatchConfig),
         *(LimitsConfig, ReplayConfig, GradingConfig, GraderConfig, ScreenConfig, BudgetConfig, PriceConfig),
-        *(EstimationConfig, ShiftConfig, WindowsConfig),
+        *(EstimationConfig, ShiftConfig, WindowsConfig, AwarenessConfig, AuditConfig, EmbeddingsConfig),
     ):
         for key in section.model_fields:
             assert re.search(rf"\b{key}:", text) or key in ("recorded", "reason", "world"), (
                 section.__name__,
                 key,
             )
+
+
+def test_what_the_demo_examines_is_no_part_of_its_measurement_stack(tmp_path, monkeypatch):
+    """Its forecasts are comparable with those of demos that examined nothing."""
+    monkeypatch.setenv("DEPSIM_HMAC_KEY", "a key of these tests, long enough")
+    raw = yaml.safe_load(DEMO_TEMPLATE.read_text(encoding="utf-8"))
+    assert raw["awareness"] and raw["audit"] and raw["traffic"]["evaluation_prompts"]
+    hashes = set()
+    for left_out in ((), ("awareness", "audit")):
+        file = tmp_path / f"study{len(left_out)}.yaml"
+        written = {key: value for key, value in raw.items() if key not in left_out}
+        if left_out:
+            written["traffic"] = {k: v for k, v in raw["traffic"].items() if k != "evaluation_prompts"}
+        file.write_text(yaml.safe_dump(written))
+        hashes.add(Study(load_study(file)).stack_hash)
+    assert len(hashes) == 1

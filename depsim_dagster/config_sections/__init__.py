@@ -1,5 +1,7 @@
 """Sections of the study file: what each key accepts. How the sections refer to each other is checked in config_references.py."""
 
+from depsim_dagster.config_sections.audit import AuditConfig, EmbeddingsConfig
+from depsim_dagster.config_sections.awareness import SELF, AwarenessConfig
 from depsim_dagster.config_sections.budget import BudgetConfig, PriceConfig
 from depsim_dagster.config_sections.estimation import EstimationConfig, ShiftConfig
 from depsim_dagster.config_sections.grading import GraderConfig, GradingConfig, ScreenConfig
@@ -53,6 +55,8 @@ from depsim_dagster.config_sections.values import (
 __all__ = [
     "AccountClass",
     "AnswerColumns",
+    "AuditConfig",
+    "AwarenessConfig",
     "BatchConfig",
     "BudgetConfig",
     "ConsentConfig",
@@ -61,6 +65,7 @@ __all__ = [
     "DeploymentConfig",
     "DetectorConfig",
     "DuplicatesConfig",
+    "EmbeddingsConfig",
     "EndpointConfig",
     "EnvironmentKey",
     "EstimationConfig",
@@ -85,6 +90,7 @@ __all__ = [
     "RecordedAnswers",
     "ReleaseTime",
     "ReplayConfig",
+    "SELF",
     "SamplingConfig",
     "ScreenConfig",
     "Section",

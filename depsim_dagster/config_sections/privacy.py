@@ -40,6 +40,12 @@ class DeidentificationConfig(Section):
     surrogates: Literal["realistic", "tags"] = Field(
         "realistic", description="`tags` ([PERSON_1]) tell the candidate that it reads processed text"
     )
+    tags_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of users, drawn by hash, whose turns get tags instead: a trial of whether they give replay away",
+    )
     detectors: Annotated[tuple[DetectorConfig, ...], Field(strict=False)] = Field(
         (), description="stronger detectors beside the embedded one"
     )
@@ -48,6 +54,14 @@ class DeidentificationConfig(Section):
     def _none_needs_reason(self) -> DeidentificationConfig:
         if self.engine == "none" and self.reason is None:
             raise ValueError("engine `none` needs a `reason`")
+        return self
+
+    @model_validator(mode="after")
+    def _tags_beside_realistic(self) -> DeidentificationConfig:
+        if self.tags_share and (self.engine == "none" or self.surrogates != "realistic"):
+            raise ValueError(
+                "`tags_share` needs engine `embedded` with `surrogates: realistic` for the other users"
+            )
         return self
 
 

@@ -57,6 +57,7 @@ class RecordedAnswers(Section):
 
 
 LogFormat = Literal["depsim", "openai_chat", "wildchat", "lmsys", "sharegpt"]
+PromptFormat = Literal["depsim", "openai_chat", "wildchat", "lmsys", "sharegpt", "prompts"]
 AccountClass = Literal["consumer", "employee", "enterprise"]
 
 
@@ -88,6 +89,10 @@ class LogFields(Section):
     account_class: Text | None = None
     temporary: Text | None = None
     language: Text | None = None
+    prompt: Text | None = Field(
+        None,
+        description="for format prompts: the column of the prompt or transcript, where its name does not tell",
+    )
 
 
 class LogConfig(Section):
@@ -99,11 +104,18 @@ class LogConfig(Section):
     defaults: RecordDefaults = RecordDefaults()
     models: dict[Text, ModelName] = Field({}, description="model name in the log → model of `deployments`")
 
+    @model_validator(mode="after")
+    def _prompt_of_format(self) -> LogConfig:
+        if self.fields.prompt is not None and self.format != "prompts":
+            raise ValueError("`fields.prompt` belongs to format `prompts`")
+        return self
+
 
 class PrefixSourceConfig(LogConfig):
-    """Prefixes that are not this week's traffic: challenging prompts, or a corpus in its place. They are replayed in
-    every week with traffic, as a further `prefix_source` with rates of its own, and pass the same gates."""
+    """Prefixes that are not this week's traffic: challenging prompts, a corpus in its place, or evaluation prompts. They are
+    replayed in every week with traffic, as a further `prefix_source`, and pass the same gates."""
 
+    format: PromptFormat = "depsim"  # type: ignore[assignment]
     prompts_per_week: int | None = Field(
         200, ge=1, description="user turns of it that are replayed in a week; null takes all"
     )
@@ -119,6 +131,9 @@ class TrafficConfig(LogConfig):
     as_of: Moment | None = Field(None, description="consent must also hold at this moment; now when absent")
     challenging_prompts: PrefixSourceConfig | None = None
     external_corpus: PrefixSourceConfig | None = None
+    evaluation_prompts: PrefixSourceConfig | None = Field(
+        None, description="traditional evaluation sets, for `awareness`; no taxonomy grades them"
+    )
 
     @model_validator(mode="after")
     def _keys_of_format(self) -> TrafficConfig:

@@ -6,15 +6,15 @@ import dagster as dg
 
 from depsim_dagster.asset_metadata import table_metadata
 from depsim_dagster.grading.labelling import label_turns
+from depsim_dagster.grading.outcomes import open_outcomes
 from depsim_dagster.grading.published_labels import label_checks, published_labels
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
-from depsim_dagster.grading.turns import answering_deployments, production_turns, simulated_turns
+from depsim_dagster.grading.turns import production_turns, simulated_turns
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.partitions import StudyPartitions, week_and_model
 from depsim_dagster.privacy.gates.gate import require_consent
 from depsim_dagster.progress import call_progress
 from depsim_dagster.registry.schema import REGISTERED_FORECASTS
-from depsim_dagster.registry.seal import open_outcome
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
@@ -52,13 +52,7 @@ def grading_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
     def production_labels(context: dg.AssetExecutionContext):
         study, week = context.resources.study.study, context.partition_key
         require_consent(study.config, study.lake, week)
-        graded = answering_deployments(study.lake, week)
-        # Before the first answer is graded: what is graded can be seen. Also of a deployment that is nobody's candidate
-        # today, or the study file could name it one when its outcome is known.
-        for deployment in study.config.deployments:
-            if deployment.model in graded:
-                before = study.config.forecast_weeks(deployment.model) if deployment.predecessor else ()
-                open_outcome(study.lake, deployment.model, week, map(str, before))
+        open_outcomes(study, week)  # before the first answer is graded: what is graded can be seen
         labelling = label_turns(
             study,
             lambda: production_turns(study.lake, week),

@@ -49,6 +49,15 @@ class Evidence:
             "",
         )
 
+    @property
+    def reasoning_as_text(self) -> Evidence:
+        """With the reasoning in the place of the assistant's text, for a rule that searches the text."""
+        spoken = [
+            {**message, "content": _thought(message)} if message.get("role") == "assistant" else message
+            for message in self.target_turn
+        ]
+        return replace(self, target_turn=spoken)
+
     def seen(self, parts: Iterable[str]) -> Evidence:
         """Only these parts. `prefix` is the conversation before the target turn, whole; the others are parts of the turn."""
         parts = frozenset(parts)
@@ -59,6 +68,10 @@ class Evidence:
             prefix=self.prefix if "prefix" in parts else [],
             target_turn=_parts_of(self.target_turn, parts),
         )
+
+
+def _thought(message: dict[str, Any]) -> Any:
+    return message.get("reasoning") or message.get("reasoning_content")
 
 
 @dataclass(frozen=True)

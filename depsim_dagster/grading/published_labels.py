@@ -1,6 +1,7 @@
 """Publishing labels: the partition with what Dagster shows of it, and the checks that stand between it and a rate."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -39,55 +40,23 @@ def label_checks(table: LakeTable) -> list[dg.AssetCheckSpec]:
             description="All labels were made under the study's measurement stack: labels of different stacks are not mixed "
             "in a rate.",
         ),
-        dg.AssetCheckSpec(
-            "one_grader_version",
-            asset=table.name,
-            description="Every grader's model answered under one name: a provider may move an alias to another version, which "
-            "the measurement stack cannot know before.",
-        ),
+        version_check(table),
     ]
 
 
-def published_labels(
-    study: Study, table: LakeTable, partition: dict[str, str], labelling: Labelling
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Publish the labels, and say what was published: what is counted is read back."""
-    with text_free(partition_label(table.name, partition)):
-        manifest = study.lake.write(table, partition, labelling.rows)
-        rows = _row_counts(study.lake, table, partition)
-    counts = _label_counts(rows)
-    calls = pd.DataFrame(
-        [
-            (
-                name,
-                *(getattr(made, count) for count in CALL_COUNTS),
-                ", ".join(f"{number:,} {status}" for status, number in made.by_status.items()),
-            )
-            for name, made in labelling.statistics.items()
-        ],
-        columns=["grader/attempt", *CALL_COUNTS, "ended as"],
+def version_check(table: LakeTable) -> dg.AssetCheckSpec:
+    """The check that `version_result` evaluates."""
+    return dg.AssetCheckSpec(
+        "one_grader_version",
+        asset=table.name,
+        description="Every grader's model answered under one name: a provider may move an alias to another version, which "
+        "the measurement stack cannot know before.",
     )
-    stacks = rows.groupby("stack_hash", as_index=False)["rows"].sum()
-    yield dg.MaterializeResult(
-        metadata=partition_metadata(manifest, study.config.sandbox)
-        | {
-            "labels": markdown(counts),
-            "calls": markdown(calls),
-            "stack_hash": study.stack_hash,
-            "unusable_topics": labelling.unusable_topics,
-            **{name: int(counts[name].sum()) for name in COUNTS},
-            **{name if "tokens" in name else f"calls_{name}": int(calls[name].sum()) for name in CALL_COUNTS},
-            "seconds": round(sum(made.seconds for made in labelling.statistics.values()), 1),
-        }
-    )
-    yield dg.AssetCheckResult(
-        check_name="one_measurement_stack",
-        asset_key=table.name,
-        passed=set(stacks["stack_hash"]) <= {study.stack_hash},
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"study_stack": study.stack_hash, "stacks": markdown(stacks)},
-    )
-    yield dg.AssetCheckResult(
+
+
+def version_result(table: LakeTable, labelling: Labelling) -> dg.AssetCheckResult:
+    """Whether each grader's model answered under one name."""
+    return dg.AssetCheckResult(
         check_name="one_grader_version",
         asset_key=table.name,
         passed=all(len(models) <= 1 for models in labelling.served.values()),
@@ -99,6 +68,55 @@ def published_labels(
             )
         },
     )
+
+
+def call_metadata(labelling: Labelling) -> dict[str, Any]:
+    """What the calls of a labelling came to, by grader and attempt, and in all."""
+    calls = pd.DataFrame(
+        [
+            (
+                name,
+                *(getattr(made, count) for count in CALL_COUNTS),
+                ", ".join(f"{number:,} {status}" for status, number in made.by_status.items()),
+            )
+            for name, made in labelling.statistics.items()
+        ],
+        columns=["grader/attempt", *CALL_COUNTS, "ended as"],
+    )
+    return {
+        "calls": markdown(calls),
+        **{name if "tokens" in name else f"calls_{name}": int(calls[name].sum()) for name in CALL_COUNTS},
+        "seconds": round(sum(made.seconds for made in labelling.statistics.values()), 1),
+    }
+
+
+def published_labels(
+    study: Study, table: LakeTable, partition: dict[str, str], labelling: Labelling
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Publish the labels, and say what was published: what is counted is read back."""
+    with text_free(partition_label(table.name, partition)):
+        manifest = study.lake.write(table, partition, labelling.rows)
+        rows = _row_counts(study.lake, table, partition)
+    counts = _label_counts(rows)
+    stacks = rows.groupby("stack_hash", as_index=False)["rows"].sum()
+    yield dg.MaterializeResult(
+        metadata=partition_metadata(manifest, study.config.sandbox)
+        | {
+            "labels": markdown(counts),
+            "stack_hash": study.stack_hash,
+            "unusable_topics": labelling.unusable_topics,
+            **{name: int(counts[name].sum()) for name in COUNTS},
+            **call_metadata(labelling),
+        }
+    )
+    yield dg.AssetCheckResult(
+        check_name="one_measurement_stack",
+        asset_key=table.name,
+        passed=set(stacks["stack_hash"]) <= {study.stack_hash},
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"study_stack": study.stack_hash, "stacks": markdown(stacks)},
+    )
+    yield version_result(table, labelling)
     asked = int(counts[["graded", "missing", "screened_out"]].sum().sum())
     share = _missing_share(rows)
     yield dg.AssetCheckResult(

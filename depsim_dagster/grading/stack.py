@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,15 @@ def measurement_stack(
     """The stack as a JSON-able document."""
     return {
         "taxonomy": taxonomy.model_dump(mode="json"),
-        "graders": {
-            name: _grader(study, name, study.grading.graders[name]) for name in asked_graders(study, taxonomy)
-        },
+        "graders": grader_settings(study, asked_graders(study, taxonomy)),
         "grader_prompt": prompt_document(),
+        **surroundings(study, suite_versions),
+    }
+
+
+def surroundings(study: StudyConfig, suite_versions: dict[str, str]) -> dict[str, Any]:
+    """What decides the texts that are graded, whoever grades them: de-identification, sampling and environment."""
+    return {
         "deidentification": {
             **deidentification_settings(study.deidentification),
             "gates": dict(sorted(suite_versions.items())),
@@ -51,10 +57,20 @@ def stack_hash(stack: dict[str, Any]) -> str:
 
 def asked_graders(study: StudyConfig, taxonomy: Taxonomy) -> list[str]:
     """The graders that a label depends on: those of the categories, their members and screens."""
-    asked = {category.grader for category in taxonomy.categories if category.grader}
+    return with_parts(study, (category.grader for category in taxonomy.categories if category.grader))
+
+
+def with_parts(study: StudyConfig, names: Iterable[str]) -> list[str]:
+    """These graders with their members and screens."""
+    asked = set(names)
     for grader in [study.grading.graders[name] for name in asked]:
         asked |= {*grader.members, *([grader.screen.grader] if grader.screen is not None else [])}
     return sorted(asked)
+
+
+def grader_settings(study: StudyConfig, names: Iterable[str]) -> dict[str, Any]:
+    """What of these graders decides a label, by name."""
+    return {name: _grader(study, name, study.grading.graders[name]) for name in names}
 
 
 def _detectors(study: StudyConfig) -> dict[str, Any]:
@@ -73,7 +89,7 @@ def _grader(study: StudyConfig, name: str, grader: GraderConfig) -> dict[str, An
     # Without what the file leaves at its default: a key that a later version adds changes no hash.
     described = grader.model_dump(mode="json", exclude_defaults=True)
     if grader.endpoint is not None:
-        described |= _dialect(study.endpoints[grader.endpoint])
+        described |= dialect_settings(study.endpoints[grader.endpoint])
     source = _source_file(study, grader.function or "")
     if source is not None:
         described["source"] = file_digest(source)
@@ -83,7 +99,7 @@ def _grader(study: StudyConfig, name: str, grader: GraderConfig) -> dict[str, An
     return described
 
 
-def _dialect(endpoint: EndpointConfig) -> dict[str, Any]:
+def dialect_settings(endpoint: EndpointConfig) -> dict[str, Any]:
     """What of an endpoint decides how a grader is asked and its verdict read; nothing for the usual one."""
     asked = {"api": endpoint.api, "structured_output": endpoint.structured_output, "seed": endpoint.seed}
     told = {key: value for key, value in asked.items() if value != EndpointConfig.model_fields[key].default}

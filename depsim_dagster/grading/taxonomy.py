@@ -16,6 +16,8 @@ SHIPPED = {
     "default": Path(__file__).with_name("taxonomy.yaml"),
     "coding_agent": Path(__file__).with_name("taxonomy_coding_agent.yaml"),
 }
+# The category of whatever has no category of its own.
+HOLE = "novel_other"
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -77,6 +79,11 @@ class Taxonomy(BaseModel):
         return {category.id: category.group for category in self.categories}
 
 
+def taxonomy_file(study: StudyConfig) -> Path:
+    """The file of the study's taxonomy: one that ships, or the study's own."""
+    return SHIPPED.get(study.grading.taxonomy) or study.path(study.grading.taxonomy)
+
+
 def load_taxonomy(study: StudyConfig) -> Taxonomy:
     """The study's taxonomy, with every category's grader resolved.
 
@@ -84,8 +91,7 @@ def load_taxonomy(study: StudyConfig) -> Taxonomy:
         ConfigurationError: the file is missing or malformed, an id is listed twice, or a category has no grader; the
             message lists every problem.
     """
-    named = study.grading.taxonomy
-    path = SHIPPED.get(named) or study.path(named)
+    path = taxonomy_file(study)
     shipped = ", ".join(f"`{name}`" for name in SHIPPED)
     raw = read_yaml(
         path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from depsim_dagster.grading.evidence import TargetTurn
 from depsim_dagster.lake import Lake, partition_label
 from depsim_dagster.replay.journal.id_set import KEY, id_keys
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
-from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
+from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC, GRADED_SOURCES
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 BATCH_ROWS = 1_000
@@ -39,9 +39,11 @@ _CARRIED = (
 _SCHEMA = pa.schema([*DEIDENTIFIED_PREFIXES.schema, pa.field("tools_offered", pa.bool_(), nullable=False)])
 
 
-def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTurn]]:
-    """Every completion of the partition with its prefix: in the order of the prefixes and the completion index, or of
-    turn and completion index where the completions were published in another order.
+def simulated_turns(
+    lake: Lake, week: str, model: str, sources: Collection[str] = GRADED_SOURCES
+) -> Iterator[list[TargetTurn]]:
+    """Every completion of the partition on prefixes of these `sources`, with its prefix: in the order of the prefixes and
+    the completion index, or of turn and completion index where the completions were published in another order.
 
     Raises:
         LakeError, GateError: one of the two partitions cannot be read, or the completions are of other prefixes.
@@ -57,6 +59,7 @@ def simulated_turns(lake: Lake, week: str, model: str) -> Iterator[list[TargetTu
                 _messages(row["completion"]),
             )
             for row in rows
+            if row["prefix_source"] in sources
         ]
 
 

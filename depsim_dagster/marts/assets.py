@@ -69,8 +69,8 @@ class MartsTranslator(DagsterDbtTranslator):
 
 
 def build_marts_assets(manifest: Path) -> AssetsDefinition:
-    """The marts as one multi-asset. Needs a resource `study` with `.lake` (lake_files.PublishedLake); marts
-    are published in `lake.root / "marts"`. One dbt build serves every selection: the views live in its memory
+    """The marts as one multi-asset. Needs a resource `study` with `.study` (study.Study); marts are published
+    in its `lake.root / "marts"`. One dbt build serves every selection: the views live in its memory
     only."""
 
     @dbt_assets(
@@ -80,9 +80,14 @@ def build_marts_assets(manifest: Path) -> AssetsDefinition:
         required_resource_keys={"study"},
     )
     def marts(context: AssetExecutionContext) -> Iterator[MaterializeResult | AssetCheckResult]:
-        lake = context.resources.study.lake
+        study = context.resources.study.study
+        lake = study.lake
         try:
-            build = build_marts(lake_tables(lake), Path(lake.root) / MARTS_DIRECTORY)
+            build = build_marts(
+                lake_tables(lake),
+                Path(lake.root) / MARTS_DIRECTORY,
+                k_anonymity=study.config.privacy.k_anonymity,
+            )
         except MartsError as error:
             yield from _check_results(context, error.tests)
             raise

@@ -20,9 +20,31 @@ from depsim_dagster.errors import DepsimError, LakeError
 from depsim_dagster.marts.lake_files import PublishedLake
 from depsim_dagster.marts.project import dbt_project_dir
 
-MARTS = ("taxonomy_coverage", "directional_accuracy", "rate_calibration", "baseline_comparison")
+MARTS = (
+    "taxonomy_coverage",
+    "directional_accuracy",
+    "rate_calibration",
+    "baseline_comparison",
+    "evaluation_awareness",
+)
 REQUIRED_TABLES = ("registered_forecasts", "post_release_calibration", "calibration_summary")
-LAKE_TABLES = (*REQUIRED_TABLES, "baseline_calibration", "rate_estimates", "observed_rates")
+# A study without sections `awareness` and `audit` has no row of these.
+EXAMINATION_TABLES = (
+    "awareness_rates",
+    "replay_giveaways",
+    "novel_behaviours",
+    "behaviour_differences",
+    "category_ablation",
+    "post_release_behaviours",
+    "behaviour_decisions",
+)
+LAKE_TABLES = (
+    *REQUIRED_TABLES,
+    "baseline_calibration",
+    "rate_estimates",
+    "observed_rates",
+    *EXAMINATION_TABLES,
+)
 
 # dbt keeps its flags, adapters and in-memory database in module globals: one invocation at a time per
 # process.
@@ -73,13 +95,16 @@ def build_marts(
     lake_tables: Mapping[str, Sequence[str | Path]],
     marts_location: Path,
     *,
+    k_anonymity: int = 5,
     unit_tests: bool = False,
     threads: int = 2,
 ) -> MartsBuild:
     """Run the dbt project over these files and publish `<mart>.parquet` into `marts_location`.
 
     lake_tables: {table: [file, ...]}; the REQUIRED_TABLES must have rows,
-        baseline_calibration may be left out, and so may rate_estimates and observed_rates (their week counts are then 0).
+        baseline_calibration may be left out, and so may rate_estimates and observed_rates (their week counts are then 0)
+        and EXAMINATION_TABLES (evaluation_awareness then has no row).
+    k_anonymity: fewest users behind a value that a mart names.
     unit_tests: also run dbt's unit tests of the SQL, which do not look at the data.
     Raises LakeError for a missing or empty table, MartsError if a model or a test fails.
     """
@@ -92,6 +117,7 @@ def build_marts(
                 table: [glob_pattern(file) for file in listed] for table, listed in files.items()
             },
             "marts_location": str(built),
+            "k_anonymity": k_anonymity,
         }
         arguments = ["build", "--threads", str(threads)]
         if not unit_tests:
@@ -125,7 +151,6 @@ def _checked(tables: Mapping[str, Sequence[str | Path]]) -> dict[str, list[str]]
     for table in REQUIRED_TABLES:
         if not files[table]:
             raise LakeError(f"{table} has no published partition: materialise it before the marts")
-        # dbt-duckdb would write an empty mart as one row of nulls, so there must be something to aggregate.
         if sum(_row_count(file) for file in files[table]) == 0:
             raise LakeError(f"{table} has no row: score a candidate before building the marts")
     return files
@@ -220,8 +245,20 @@ def _publish(built: Path, marts_location: Path) -> dict[str, Path]:
         beside = marts_location / f".{mart}-{uuid.uuid4().hex}.tmp"
         try:
             shutil.copyfile(built / destination.name, beside)
+            _drop_row_of_nulls(beside)
             os.replace(beside, destination)
         finally:
             beside.unlink(missing_ok=True)
         published[mart] = destination
     return published
+
+
+def _drop_row_of_nulls(file: Path) -> None:
+    """dbt-duckdb writes an empty mart as one row of nulls; every mart's rows name at least a candidate."""
+    import pyarrow.parquet as parquet
+
+    if _row_count(file) != 1:
+        return
+    table = parquet.read_table(file)
+    if all(column.null_count for column in table.columns):
+        parquet.write_table(table.slice(0, 0), file)

@@ -29,6 +29,13 @@ NUMBER_TABLES = (
     "graded_labels",
     "production_labels",
     "sampling_funnel",
+    "awareness_labels",
+    "awareness_rates",
+    "replay_giveaways",
+    "novel_behaviours",
+    "behaviour_differences",
+    "category_ablation",
+    "post_release_behaviours",
 )
 _AGGREGATES = frozenset(
     {
@@ -40,12 +47,40 @@ _AGGREGATES = frozenset(
         "corrected_rates",
         "error_decomposition",
         "sampling_funnel",
+        "awareness_rates",
+        "replay_giveaways",
+        "novel_behaviours",
+        "behaviour_differences",
+        "post_release_behaviours",
+        "evaluation_awareness",
     }
 )
 # Who wrote a turn links all turns of a person, and what is known of a single turn narrows down whose it is; the labels are of
 # use without.
-_ACCOUNT_COLUMNS = ("user_id", "prefix_characters", "turn_index", "tools_offered", "topic")
-_TEXT_COLUMNS = frozenset({"prefix", "target", "completion", "tools", "attributes", "text", "content"})
+_ACCOUNT_COLUMNS = (
+    "user_id",
+    "prefix_characters",
+    "turn_index",
+    "tools_offered",
+    "topic",
+    "age_days",
+    "identifiers_replaced",
+    "surrogates",
+)
+_TEXT_COLUMNS = frozenset(
+    {
+        "prefix",
+        "target",
+        "completion",
+        "tools",
+        "attributes",
+        "text",
+        "content",
+        "evidence",
+        "justification",
+        "phrase",
+    }
+)
 
 
 class WarehouseError(DepsimError):
@@ -134,7 +169,10 @@ def _write(path: Path, sources: dict[str, list[Path]], k_anonymity: int) -> dict
             relation = connection.sql(f"select *{without} from {reader}")
             if table in _AGGREGATES:
                 shown = published_aggregate(table, relation.df(), k_anonymity)
-                relation = connection.from_df(shown)
+                if len(shown):
+                    relation = connection.from_df(shown)
+                else:  # pandas knows no type of a column without rows
+                    relation = relation.filter("false").project("*, false as suppressed")
             relation.create(table)
             ((rows[table],),) = connection.execute(f'select count(*) from "{table}"').fetchall()
         for statement in _comments():

@@ -12,7 +12,7 @@ import contextlib
 import datetime as dt
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -39,7 +39,7 @@ from depsim_dagster.replay.regenerate import PREFIX_COLUMNS, replay_calls, repla
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.study import Study
 from depsim_dagster.study_run import Step
-from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
+from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC, GRADED_SOURCES
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 EXACT_CALLS = 20_000
@@ -112,7 +112,7 @@ class CallCounter:
         forecast = dt.date.fromisoformat(week) in config.forecast_weeks(model) and deployment.predecessor
         stage = f"{REPLAY} {'candidate' if forecast else 'predecessor'}"
         journal = JournalName(deployment.endpoint, deployment.served_model)
-        slices = self._replayed(week, model, size)
+        slices = self.replayed(week, model, size)
         turns = sum(part.turns for part in slices)
         calls = turns * config.replay.completions_per_prefix
         answer = None
@@ -121,7 +121,7 @@ class CallCounter:
         if config.replay.max_tokens is not None:
             answer = min(answer or math.inf, config.replay.max_tokens * BYTES_PER_TOKEN)
         load = Load(stage, journal, answer_length=None if answer is None else answer / BYTES_PER_TOKEN)
-        every = self._every(journal, calls) if size.basis == PREFIXES else 0
+        every = self.every(journal, calls) if size.basis == PREFIXES else 0
         if every:
             endpoint = self._study.unserved_endpoint(deployment.endpoint)
             prefixes = self._study.lake.scan(DEIDENTIFIED_PREFIXES, {"week": week}, columns=PREFIX_COLUMNS)
@@ -130,8 +130,8 @@ class CallCounter:
             with contextlib.suppress(
                 LakeError, GateError
             ):  # refused today: the step before publishes it anew
-                made_up = self._counted(load, replay_calls(config, week, model, prefixes, endpoint))
-                load += made_up if every == 1 else _scaled(made_up, calls)
+                made_up = self.counted(load, replay_calls(config, week, model, prefixes, endpoint))
+                load += made_up if every == 1 else scaled(made_up, calls)
                 return load
         length = (
             sum(part.prefix_bytes for part in slices) / BYTES_PER_TOKEN * config.replay.completions_per_prefix
@@ -152,7 +152,7 @@ class CallCounter:
                 "simulated",
                 self._study.config.replay.completions_per_prefix,
             )
-            slices = self._replayed(week, model, size)
+            slices = [part for part in self.replayed(week, model, size) if part.source in GRADED_SOURCES]
             there = data_file(self._study, REGENERATED_COMPLETIONS, partition) is not None
             turns: Turns = lambda: simulated_turns(lake, week, model)  # noqa: E731
         else:
@@ -162,27 +162,29 @@ class CallCounter:
             turns = lambda: production_turns(lake, week)  # noqa: E731
         asked = self._graders()
         count = sum(part.turns for part in slices) * each
-        every = max((self._every(_journal(grader), count) for grader, *_ in asked), default=0) if there else 0
+        every = (
+            max((self.every(journal_of(grader), count) for grader, *_ in asked), default=0) if there else 0
+        )
         columns = None
         if every:
             read = turns if every == 1 else lambda: (batch[::every] for batch in turns())
             with contextlib.suppress(LakeError, GateError):  # as above, or completions of other prefixes
                 columns = TurnColumns(read, self._study.taxonomy.categories)
         for grader, role, share, bound, categories in asked:
-            load = Load(f"{role} {stage}", _journal(grader))
+            load = Load(f"{role} {stage}", journal_of(grader))
             endpoint = self._study.unserved_endpoint(str(grader.endpoint))
             parts = forms(grader, endpoint, categories)
-            load.answer_length = sum(_verdict_length(form) for form in parts) / len(parts)
+            load.answer_length = sum(verdict_length(form) for form in parts) / len(parts)
             for form in parts:
                 if columns is not None and len(columns) and share == 1.0:
-                    made_up = self._counted(load, self._form_calls(form, columns))
+                    made_up = self.counted(load, form_calls(form, columns, self._study.taxonomy.categories))
                     share_asked = made_up.calls / len(columns)
-                    load += made_up if every == 1 else _scaled(made_up, round(count * share_asked))
+                    load += made_up if every == 1 else scaled(made_up, round(count * share_asked))
                 else:
-                    load += self._estimated(load, form, slices, each, share, bound)
+                    load += self.estimated(load, form, slices, each, share, bound)
             yield load
 
-    def _replayed(self, week: str, model: str, size: WeekSize) -> list[Slice]:
+    def replayed(self, week: str, model: str, size: WeekSize) -> list[Slice]:
         replayed = replayed_sources(self._study.config, week, model)
         return [part for part in size.slices if (part.source, part.deployment) in replayed]
 
@@ -193,19 +195,11 @@ class CallCounter:
         own: dict[str, list[Category]] = {}
         for category in self._study.taxonomy.categories:
             own.setdefault(str(category.grader), []).append(category)
-        found = []
-        for name, categories in own.items():
-            grader = graders[name]
-            share, bound = (1.0, True) if grader.screen is None else planned_share(grader.screen)
-            asked = [(grader, "grade", share, bound)]
-            if grader.kind == "ensemble":
-                asked = [(graders[member], "vote", share, bound) for member in grader.members]
-            if grader.screen is not None:
-                asked.append((graders[grader.screen.grader], "screen", 1.0, True))
-            found += [(*part, categories) for part in asked if part[0].kind == "llm"]
-        return found
+        return [
+            (*part, categories) for name, categories in own.items() for part in asked_models(graders, name)
+        ]
 
-    def _every(self, journal: JournalName, calls: int) -> int:
+    def every(self, journal: JournalName, calls: int) -> int:
         """Of how many turns one is made up: 1 for all of them, 0 for none, where lengths are enough."""
         if calls <= EXACT_CALLS:
             return 1
@@ -218,7 +212,7 @@ class CallCounter:
             self._known[name] = IdSet() if journal is None else journal.known_ids()
         return self._known[name]
 
-    def _counted(self, like: Load, calls: Iterable[ModelCall]) -> Load:
+    def counted(self, like: Load, calls: Iterable[ModelCall]) -> Load:
         known, seen = self._answers(like.journal), self._seen.setdefault(like.journal, IdSet())
         tokenizer = self._study.config.endpoints[like.journal.endpoint].tokenizer
         load = replace(like, calls=0, answered=0, length=0.0, open_length=0.0, samples=[])
@@ -236,18 +230,8 @@ class CallCounter:
                 load.samples.append((length, call))
         return load
 
-    def _form_calls(self, form: Form, columns: TurnColumns) -> Iterator[ModelCall]:
-        ids = {category.id for category in form.categories}
-        places = [
-            place for place, category in enumerate(self._study.taxonomy.categories) if category.id in ids
-        ]
-        asked = (columns.states[:, places] == ASKED).any(axis=1)
-        for start, batch in columns.batches():
-            for place in np.flatnonzero(asked[start : start + len(batch)]):
-                yield form.call(batch[place], 0)[0]
-
     @staticmethod
-    def _estimated(
+    def estimated(
         like: Load, form: Form, slices: Sequence[Slice], each: int, share: float, bound: bool
     ) -> Load:
         """From lengths: every turn is taken to have something to judge, and no evidence to be another's."""
@@ -259,7 +243,7 @@ class CallCounter:
         )
         calls = math.ceil(turns * each * share)
         tokens = (
-            calls * prompt_tokens(form.call(_nobody(), 0)[0].body) + each * share * length / BYTES_PER_TOKEN
+            calls * prompt_tokens(form.call(nobody(), 0)[0].body) + each * share * length / BYTES_PER_TOKEN
         )
         return replace(
             like,
@@ -272,6 +256,31 @@ class CallCounter:
         )
 
 
+def form_calls(form: Form, columns: TurnColumns, categories: Sequence[Category]) -> Iterator[ModelCall]:
+    """The calls of a form on the turns of which something is wanted for it. `categories`: those of the columns."""
+    ids = {category.id for category in form.categories}
+    places = [place for place, category in enumerate(categories) if category.id in ids]
+    asked = (columns.states[:, places] == ASKED).any(axis=1)
+    for start, batch in columns.batches():
+        for place in np.flatnonzero(asked[start : start + len(batch)]):
+            yield form.call(batch[place], 0)[0]
+
+
+def asked_models(
+    graders: Mapping[str, GraderConfig], name: str, role: str = "grade"
+) -> list[tuple[GraderConfig, str, float, bool]]:
+    """(grader, what it does: `role`, screen or vote; share of the turns it reads, whether at most) of every model behind a
+    grader."""
+    grader = graders[name]
+    share, bound = (1.0, True) if grader.screen is None else planned_share(grader.screen)
+    asked = [(grader, role, share, bound)]
+    if grader.kind == "ensemble":
+        asked = [(graders[member], "vote", share, bound) for member in grader.members]
+    if grader.screen is not None:
+        asked.append((graders[grader.screen.grader], "screen", 1.0, True))
+    return [part for part in asked if part[0].kind == "llm"]
+
+
 def _every_nth(batches: Iterable[pa.RecordBatch], n: int) -> Iterator[pa.RecordBatch]:
     first = 0
     for batch in batches:
@@ -279,7 +288,7 @@ def _every_nth(batches: Iterable[pa.RecordBatch], n: int) -> Iterator[pa.RecordB
         first = (first - len(batch)) % n
 
 
-def _scaled(load: Load, calls: int) -> Load:
+def scaled(load: Load, calls: int) -> Load:
     """A part of the calls as all of them."""
     factor = calls / load.calls if load.calls else 0.0
     return replace(
@@ -292,16 +301,16 @@ def _scaled(load: Load, calls: int) -> Load:
     )
 
 
-def _journal(grader: GraderConfig) -> JournalName:
+def journal_of(grader: GraderConfig) -> JournalName:
     return JournalName(str(grader.endpoint), str(grader.model))
 
 
-def _verdict_length(form: Form) -> float:
+def verdict_length(form: Form) -> float:
     """Tokens of a verdict that flags nothing."""
     return len(json.dumps({category.id: False for category in form.categories})) / BYTES_PER_TOKEN
 
 
-def _nobody() -> TargetTurn:
+def nobody() -> TargetTurn:
     """A turn without words, to measure what a request has beside them."""
     said = [{"role": "assistant", "content": ""}]
     return TargetTurn("", "", "", "", "", "", 0, "", None, 1.0, 0, 0, False, "[]", said, None)

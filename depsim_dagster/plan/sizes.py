@@ -17,7 +17,6 @@ from depsim_dagster.duckdb_sql import connect, exact_file, literal
 from depsim_dagster.errors import GateError, LakeError, TrafficError
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.study import Study
-from depsim_dagster.traffic.prefix_sources import CHALLENGING_PROMPTS
 from depsim_dagster.traffic.rules import PrefixSource, prefix_sources
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 from depsim_dagster.traffic.turn_index import define_turns
@@ -113,7 +112,7 @@ def _indexed(study: Study, week: str, source: PrefixSource) -> list[Slice]:
     eligible = "not malformed and not wordless"
     if source.is_traffic:
         eligible += f" and answered and sent_at >= $start and sent_at < $end and model in ({models})"
-    if source.name == CHALLENGING_PROMPTS:
+    if source.last_turns_only:
         eligible += " and last_turn"
     rows = connection.execute(
         f"""

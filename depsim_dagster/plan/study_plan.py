@@ -16,6 +16,7 @@ from typing import Any
 
 from depsim_dagster.duckdb_sql import connect, read_parquet
 from depsim_dagster.plan.calls import ABOUT, DETECT, REPLAY, CallCounter, Load
+from depsim_dagster.plan.examination import ABLATION, EMBED, ExaminationCounter
 from depsim_dagster.plan.sizes import WeekSize, week_size
 from depsim_dagster.registry.forecast_rows import is_final
 from depsim_dagster.replay.budget.spending import DETECTOR, SEEN, UNLIMITED_ANSWER
@@ -31,6 +32,7 @@ AGAIN = "regrade"
 FIRST_DETAILS = 50  # tokens of a detector's answer, until there are answers to learn from
 NO_EVENT = -math.log(0.05)  # the 95 % upper limit of a rate after no event in n turns is this over n
 PER = 100_000
+OVER_WEEKS = ("audit", "calibration")  # jobs that ask models about what several weeks hold
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def study_plan(study: Study) -> StudyPlan:
     steps = [step for step in study_steps(study.config) if not is_settled(study, step, final)]
     sizes: dict[str, WeekSize] = {}
     for step in steps:
-        for week in step.weeks:
+        over = step.any_week if step.job in OVER_WEEKS and study.config.audit is not None else ()
+        for week in (*step.weeks, *over):
             sizes[week] = sizes.get(week) or week_size(study, week)
     counter, loads = CallCounter(study), dict[tuple[str, JournalName], Load]()
 
@@ -138,6 +141,7 @@ def study_plan(study: Study) -> StudyPlan:
             else:
                 loads[key] = load
 
+    examined = ExaminationCounter(study, counter)
     for step in steps:
         if step.job == "traffic":
             add(counter.traffic(sizes[step.weeks[0]]))
@@ -146,6 +150,13 @@ def study_plan(study: Study) -> StudyPlan:
             add(counter.grading(step, sizes[step.weeks[0]]))
         elif step.job == "observation":
             add(counter.grading(step, sizes[step.weeks[0]]))
+            add(examined.observation(step, sizes[step.weeks[0]]))
+        elif step.job == "examination":
+            add(examined.examination(step, sizes[step.weeks[0]]))
+        elif step.job == "audit":
+            add(examined.audit(step, [sizes[week] for week in step.any_week if week in sizes]))
+        elif step.job == "calibration":
+            add(examined.calibration(sizes[week] for week in step.any_week if week in sizes))
     rows = _rows(study, list(loads.values()))
     return StudyPlan(
         tuple(rows),
@@ -216,7 +227,7 @@ def _row(
 
 
 def _is_graded(load: Load) -> bool:
-    return load.stage != DETECT and not load.stage.startswith(REPLAY)
+    return load.stage not in (DETECT, ABLATION, EMBED) and not load.stage.startswith(REPLAY)
 
 
 def _first_answer(study: Study, load: Load) -> float:

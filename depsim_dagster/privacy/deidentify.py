@@ -7,12 +7,13 @@ they were sampled. Originals and surrogates never meet in one table.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -49,6 +50,8 @@ def deidentify(
     for batch in batches:
         rows = batch.to_pylist()
         turns = [TurnTexts.of(row) for row in rows]
+        for row in rows:
+            row["surrogates"] = surrogate_style(settings, row["user_id"])
         if settings.engine == "none":
             private = [
                 "" if row["prefix_source"] in public else _joined(turn.texts())
@@ -63,7 +66,7 @@ def deidentify(
             published = []
             for row, turn, texts in zip(rows, turns, originals, strict=True):
                 surrogates = Surrogates(
-                    key, row["conversation_id"], row["language"], settings.surrogates, detect
+                    key, row["conversation_id"], row["language"], row["surrogates"], detect
                 )
                 columns, attachments, after = _replaced(turn, texts, surrogates)
                 published.append(after)
@@ -72,6 +75,17 @@ def deidentify(
             for row, residual in zip(rows, residuals, strict=True):
                 row["residual_identifiers"] = residual
         yield pa.RecordBatch.from_pylist(rows, schema=DEIDENTIFIED_PREFIXES.schema)
+
+
+def surrogate_style(settings: DeidentificationConfig, user_id: str) -> Literal["realistic", "tags", "none"]:
+    """What stands for the details of a user: in all turns of every week the same, drawn by a hash of the pseudonym alone,
+    so that which users get tags is a randomised trial."""
+    if settings.engine == "none":
+        return "none"
+    place = hashlib.sha256(f"surrogate style:{user_id}".encode()).digest()[:8]
+    if int.from_bytes(place) < settings.tags_share * 2.0**64:
+        return "tags"
+    return settings.surrogates
 
 
 def deidentify_text(text: str, key: bytes | None = None, language: str | None = None) -> str:

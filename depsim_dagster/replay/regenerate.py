@@ -30,10 +30,11 @@ from depsim_dagster.replay.journal.id_set import IdSet, id_keys
 from depsim_dagster.replay.journal.response_journal import Journal
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.prefix_sources import (
-    BASELINE_SOURCES,
     CHALLENGING_PROMPTS,
     DEPLOYMENT_TRAFFIC,
+    EVALUATION_PROMPTS,
     EXTERNAL_CORPUS,
+    FURTHER_SOURCES,
 )
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
@@ -47,6 +48,8 @@ SAMPLES = {
     DEPLOYMENT_TRAFFIC: range(600_000),
     CHALLENGING_PROMPTS: range(600_000, 800_000),
     EXTERNAL_CORPUS: range(800_000, SEEDS_PER_WEEK),
+    # The week's own range is given away: these have the seeds of a week twenty years off.
+    EVALUATION_PROMPTS: range(1_074_000_000, 1_074_200_000),
 }
 
 PREFIX_COLUMNS = ["turn_id", "user_id", "deployment", "prefix_source", "prefix", "tools"]
@@ -119,7 +122,7 @@ def replayed_sources(study: StudyConfig, week: str, model: str) -> frozenset[tup
     """(prefix source, deployment) of the prefixes that `model` is simulated on in this week."""
     pairs = {(DEPLOYMENT_TRAFFIC, deployment) for deployment in study.replayed_deployments(model)}
     if model in study.simulated_models(dt.date.fromisoformat(week)):
-        pairs |= {(source, source) for source in BASELINE_SOURCES}
+        pairs |= {(source, source) for source in FURTHER_SOURCES}
     return frozenset(pairs)
 
 

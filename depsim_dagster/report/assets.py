@@ -7,7 +7,7 @@ from depsim_dagster.estimation.grader_error.schema import CORRECTED_RATES
 from depsim_dagster.estimation.schema import STRATUM_RATES
 from depsim_dagster.estimation.shift.schema import TRAFFIC_SHIFT
 from depsim_dagster.grading.review.schema import GRADER_VALIDATION
-from depsim_dagster.marts.dbt_build import MARTS
+from depsim_dagster.marts.dbt_build import EXAMINATION_TABLES, MARTS
 from depsim_dagster.marts.warehouse import WAREHOUSE as WAREHOUSE
 from depsim_dagster.marts.warehouse import marts_are_built, write_warehouse
 from depsim_dagster.registry.schema import ERROR_DECOMPOSITION, REGISTERED_TESTS, VARIANT_CALIBRATION
@@ -32,7 +32,7 @@ def report_assets() -> list[dg.AssetsDefinition]:
 
     # The job `report` also runs before there is an outcome to build marts from: then there is no warehouse yet.
     @dg.asset(
-        deps=[*MARTS, *(table.name for table in WRITTEN_LAST)],
+        deps=[*MARTS, *EXAMINATION_TABLES, *(table.name for table in WRITTEN_LAST)],
         group_name="report",
         description="One DuckDB file for people: the marts and the tables of numbers behind them, no text. Written from the first "
         "outcome on.",
@@ -58,6 +58,7 @@ def report_assets() -> list[dg.AssetsDefinition]:
     @dg.asset(
         deps=[
             *MARTS,
+            *EXAMINATION_TABLES,
             GRADER_VALIDATION.name,
             *(table.name for table in WRITTEN_LAST if table is not STRATUM_RATES),
         ],

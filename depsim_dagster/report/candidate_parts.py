@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from depsim_dagster.report.awareness_part import awareness_part
 from depsim_dagster.report.comparison_part import comparison_part
 from depsim_dagster.report.corrected_part import corrected_part
 from depsim_dagster.report.decomposition_part import decomposition_part
+from depsim_dagster.report.novel_part import Audit, novel_part
 from depsim_dagster.report.plain_rows import Row, records
 from depsim_dagster.report.plain_tables import Part
 from depsim_dagster.report.report_content import ReportContent
@@ -18,7 +20,10 @@ from depsim_dagster.report.variant_part import variant_part
 
 def candidate_parts(content: ReportContent, groups: Mapping[str, Sequence[Row]]) -> dict[str, list[Part]]:
     """By candidate, its parts; `groups` are the rows that the page shows of each (verdict.candidates)."""
-    comparison, corrected, shift, variants, decomposition, forecasts = map(
+    (
+        comparison, corrected, shift, variants, decomposition, forecasts, awareness, giveaways, behaviours, differences,
+        ablation, after_release,
+    ) = map(
         _by_model,
         (
             content.comparison,
@@ -27,11 +32,29 @@ def candidate_parts(content: ReportContent, groups: Mapping[str, Sequence[Row]])
             content.variants,
             content.decomposition,
             content.standing_forecasts,
+            content.awareness,
+            content.giveaways,
+            content.behaviours,
+            content.differences,
+            content.ablation,
+            content.after_release,
         ),
-    )
+    )  # fmt: skip
+    decisions = {str(row["behaviour"]): row for row in records(content.decisions)}
     return {
         model: [
             comparison_part(comparison.get(model, [])),
+            novel_part(
+                Audit(
+                    behaviours.get(model, []),
+                    differences.get(model, []),
+                    ablation.get(model, []),
+                    after_release.get(model, []),
+                    decisions,
+                ),
+                content.has_audit,
+            ),
+            awareness_part(awareness.get(model, []), giveaways.get(model, []), content.has_awareness),
             corrected_part(corrected.get(model, [])),
             shift_part(shift.get(model, [])),
             variant_part(rows, forecasts.get(model, []), variants.get(model, [])),

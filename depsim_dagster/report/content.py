@@ -7,6 +7,11 @@ import datetime as dt
 import pandas as pd
 import pyarrow.parquet as pq
 
+from depsim_dagster.audit.adjudication.schema import BEHAVIOUR_DECISIONS
+from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOURS, POST_RELEASE_BEHAVIOURS
+from depsim_dagster.audit.mining.schema import BEHAVIOUR_DIFFERENCES
+from depsim_dagster.audit.schema import CATEGORY_ABLATION
+from depsim_dagster.awareness.estimates.schema import AWARENESS_RATES, REPLAY_GIVEAWAYS
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.config_sections import ConsentConfig
 from depsim_dagster.errors import DepsimError
@@ -33,7 +38,7 @@ from depsim_dagster.report.missing_bounds import with_missing_bounds
 from depsim_dagster.report.quality_content import gate_marks, quality_content
 from depsim_dagster.report.report_content import RegistryState, ReportContent
 from depsim_dagster.study import Study
-from depsim_dagster.traffic.prefix_sources import BASELINE_SOURCES
+from depsim_dagster.traffic.prefix_sources import FURTHER_SOURCES
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC, SAMPLING_FUNNEL
 
 
@@ -67,9 +72,33 @@ def report_content(study: Study) -> ReportContent:
         variants=published_rows(study, VARIANT_CALIBRATION),
         decomposition=_published_aggregate(study, ERROR_DECOMPOSITION),
         tests=published_rows(study, REGISTERED_TESTS),
+        **_examination(study),
         registry=registry_state(study),
         gates=_gates(study),
     )
+
+
+def _examination(study: Study) -> dict[str, object]:
+    """What is known of evaluation awareness and of novel behaviours; never a text of the audit."""
+    tables = {
+        "awareness": AWARENESS_RATES,
+        "giveaways": REPLAY_GIVEAWAYS,
+        "behaviours": NOVEL_BEHAVIOURS,
+        "differences": BEHAVIOUR_DIFFERENCES,
+        "ablation": CATEGORY_ABLATION,
+        "after_release": POST_RELEASE_BEHAVIOURS,
+    }
+    found = {part: _published_aggregate(study, table) for part, table in tables.items()}
+    decisions = published_rows(study, BEHAVIOUR_DECISIONS)
+    if len(decisions):  # of what may be shown alone
+        ids = {*found["behaviours"].get("behaviour", ()), *found["differences"].get("feature", ())}
+        decisions = decisions[decisions["behaviour"].isin(ids)]
+    return {
+        **found,
+        "decisions": decisions,
+        "has_awareness": study.config.awareness is not None,
+        "has_audit": study.config.audit is not None,
+    }
 
 
 def registry_state(study: Study) -> RegistryState:
@@ -129,8 +158,13 @@ def _published_aggregate(study: Study, table: LakeTable) -> pd.DataFrame:
 
 def mart_rows(study: Study) -> dict[str, pd.DataFrame]:
     """The marts that are built, by name."""
+    k = study.config.privacy.k_anonymity
     files = {mart: study.lake.root / MARTS_DIRECTORY / f"{mart}.parquet" for mart in MARTS}
-    return {mart: pq.read_table(file).to_pandas() for mart, file in files.items() if file.is_file()}
+    return {
+        mart: published_aggregate(mart, pq.read_table(file).to_pandas(), k)
+        for mart, file in files.items()
+        if file.is_file()
+    }
 
 
 def _concatenated(*frames: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +189,7 @@ def _stack_summary(study: Study) -> dict[str, object]:
         "windows": f"{config.windows.forecast_weeks} forecast week(s), "
         f"{config.windows.observation_weeks} observation week(s)",
     }
-    for source in BASELINE_SOURCES:
+    for source in FURTHER_SOURCES:
         settings = getattr(config.traffic, source)
         if settings is not None:
             summary[source.replace("_", " ")] = (
@@ -173,7 +207,8 @@ def _privacy_summary(study: Study) -> dict[str, object]:
     return {
         "de-identification": f"engine {settings.engine}{f' ({settings.reason})' if settings.reason else ''}, "
         f"version {study.stack['deidentification']['version']}",
-        "surrogates": settings.surrogates,
+        "surrogates": settings.surrogates
+        + (f", tags for {settings.tags_share:.0%} of users" if settings.tags_share else ""),
         "further detectors": detectors or "none",
         "consent": _consent_text(study.config.traffic.consent),
         "planted details": f"{privacy.canaries_per_type} of each type in each week",

@@ -49,6 +49,9 @@ from depsim_dagster.report.verdict import (
 )
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
 
+# Marts whose rows stand in the sections of their candidates.
+TOLD_ELSEWHERE = frozenset({"evaluation_awareness"})
+
 
 def render_report(content: ReportContent) -> str:
     """The page as HTML text: no script, no reference outside the file, same text for the same content.
@@ -110,7 +113,12 @@ def render_report(content: ReportContent) -> str:
         if len({row.get("week") for row in weekly}) >= 3
         else "",
         funnels=funnels(content.funnel),
-        marts=[table for name, frame in content.marts.items() for table in mart_tables(str(name), frame)],
+        marts=[
+            table
+            for name, frame in content.marts.items()
+            if name not in TOLD_ELSEWHERE
+            for table in mart_tables(str(name), frame)
+        ],
         quality=quality,
         quality_withheld=any(WITHHELD in cell for table in quality for row in table["rows"] for cell in row),
         outcomes_known=len(content.data_quality.outcomes) > 0,

@@ -20,6 +20,10 @@ FLAGS = {
     "observed_in_prediction",
     "called_correct",
     "sandbox",
+    "outside",
+    "raises_suspicion",
+    "novel",
+    "discovered",
 }  # null-able booleans
 Row = dict[str, Any]
 

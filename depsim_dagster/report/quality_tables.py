@@ -14,6 +14,7 @@ SOURCE_TITLES = {
     DEPLOYMENT_TRAFFIC: "Deployment traffic",
     "challenging_prompts": "Challenging prompts",
     "external_corpus": "External corpus",
+    "evaluation_prompts": "Evaluation prompts",
 }
 DUPLICATE_RULES = ("duplicate_conversation", "exported_twice", "repeated_prompt", "near_duplicate")
 # Weeks side by side on a portrait page.

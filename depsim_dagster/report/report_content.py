@@ -69,7 +69,10 @@ class ReportContent:
     prefix_source, rule, turns, order, where the turns that each rule excluded and those that are left add up to the source's
     turns; marts: name to any table; grader_validation: rows of the table of that name; comparison, corrected, shift,
     variants, decomposition, tests: rows of `model_comparison`, `corrected_rates`, `traffic_shift`, `variant_calibration`,
-    `error_decomposition` and `registered_tests`; registry: None where it is not known; gates: mappings with week, suite,
+    `error_decomposition` and `registered_tests`; awareness, giveaways: of `awareness_rates` and `replay_giveaways`;
+    behaviours, differences, ablation, after_release, decisions: of `novel_behaviours`, `behaviour_differences`,
+    `category_ablation`, `post_release_behaviours` and `behaviour_decisions`; has_awareness, has_audit: whether the study
+    file has the section, None where that is not known; registry: None where it is not known; gates: mappings with week, suite,
     success, suite_version, note. A row whose `suppressed` is true has its numbers withheld, because they rest on fewer than
     `k_anonymity` users or would give such a number away.
     """
@@ -93,6 +96,15 @@ class ReportContent:
     variants: pd.DataFrame = field(default_factory=pd.DataFrame)
     decomposition: pd.DataFrame = field(default_factory=pd.DataFrame)
     tests: pd.DataFrame = field(default_factory=pd.DataFrame)
+    awareness: pd.DataFrame = field(default_factory=pd.DataFrame)
+    giveaways: pd.DataFrame = field(default_factory=pd.DataFrame)
+    behaviours: pd.DataFrame = field(default_factory=pd.DataFrame)
+    differences: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ablation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    after_release: pd.DataFrame = field(default_factory=pd.DataFrame)
+    decisions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    has_awareness: bool | None = None
+    has_audit: bool | None = None
     registry: RegistryState | None = None
     k_anonymity: int | None = None
     gates: Sequence[Mapping[str, object]] = ()
@@ -113,6 +125,12 @@ class ReportContent:
             self.variants,
             self.decomposition,
             self.tests,
+            self.awareness,
+            self.giveaways,
+            self.behaviours,
+            self.differences,
+            self.ablation,
+            self.after_release,
         )
         return self.sandbox or any(row.get("sandbox") is True for frame in frames for row in records(frame))
 

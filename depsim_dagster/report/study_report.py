@@ -6,7 +6,8 @@ It summarises and formats tables that are already scored; it computes no interva
     report_content, plain_rows   what is shown, as rows of plain values
     value_text, verdict          numbers as words, and a candidate in a few of them
     plain_tables, quality_tables any table, a mart that fits a page, and those on traffic, gates and data quality
-    candidate_parts, *_part      the tables of one candidate: comparison, correction, shift, variants, decomposition
+    candidate_parts, *_part      the tables of one candidate: comparison, novel behaviours, evaluation awareness, correction,
+                                 shift, variants, decomposition; novel_coverage: what the audit could have found
     registry_tables              the registered tests, and the registry's chain
     figures, page, terminal      SVG, HTML, and the table in the terminal
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 import pandas as pd
 
 from depsim_dagster.errors import LakeError
+from depsim_dagster.report.candidate_parts import candidate_parts
 from depsim_dagster.report.page import render_report, utc_text
 from depsim_dagster.report.plain_rows import plain, records
 from depsim_dagster.report.report_content import SANDBOX_LABEL, RegistryState, ReportContent
@@ -32,12 +34,19 @@ REPORT = "report.html"  # beside the study file
 # 2: rates and funnel by prefix source, baselines; data_quality is a mapping of tables (DataQuality).
 # 3: model_comparison, corrected_rates, traffic_shift, variant_calibration, error_decomposition, registered_tests, registry;
 #    forecasts may hold several amendments of a candidate, the largest is the one that stands; called directions and tau.
-SCHEMA_VERSION = "3"
+# 4: awareness_rates, replay_giveaways, novel_behaviours, behaviour_differences, category_ablation, post_release_behaviours,
+#    behaviour_decisions, sections (whether the study file has `awareness` and `audit`); mart evaluation_awareness, and columns of
+#    the audit in taxonomy_coverage; `warnings` of each verdict, as they stand on the page.
+SCHEMA_VERSION = "4"
 
 
 def report_json(content: ReportContent) -> str:
     """The page's numbers as strict JSON (NaN becomes null), keys sorted, rows in table order."""
-    summary = summaries(content)
+    summary, groups = summaries(content), candidates(content)
+    warnings = {
+        model: [warning for part in parts for warning in part.warnings]
+        for model, parts in candidate_parts(content, groups).items()
+    }
     document = {
         "schema_version": SCHEMA_VERSION,
         "study": content.study,
@@ -45,7 +54,8 @@ def report_json(content: ReportContent) -> str:
         "sandbox": content.shows_sandbox,
         "label": SANDBOX_LABEL if content.shows_sandbox else None,
         "verdicts": [
-            plain(asdict(verdict(rows, summary.get(model)))) for model, rows in candidates(content).items()
+            plain(asdict(verdict(rows, summary.get(model)))) | {"warnings": warnings[model]}
+            for model, rows in groups.items()
         ],
         "calibration": records(content.calibration),
         "calibration_summary": records(content.summary),
@@ -67,6 +77,14 @@ def report_json(content: ReportContent) -> str:
         "variant_calibration": records(content.variants),
         "error_decomposition": records(content.decomposition),
         "registered_tests": records(content.tests),
+        "awareness_rates": records(content.awareness),
+        "replay_giveaways": records(content.giveaways),
+        "novel_behaviours": records(content.behaviours),
+        "behaviour_differences": records(content.differences),
+        "category_ablation": records(content.ablation),
+        "post_release_behaviours": records(content.after_release),
+        "behaviour_decisions": records(content.decisions),
+        "sections": {"awareness": content.has_awareness, "audit": content.has_audit},
         "registry": _registry(content.registry),
         "gates": [plain(gate) for gate in content.gates],
     }

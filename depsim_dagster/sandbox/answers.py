@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from depsim_dagster.sandbox import wire_decisions, wire_responses
+from depsim_dagster.sandbox import embeddings, wire_decisions, wire_responses
 from depsim_dagster.sandbox.check_responses import check_responses_request
 from depsim_dagster.sandbox.players import Cast
 from depsim_dagster.sandbox.wire import RequestRefused, check_chat_request
@@ -17,6 +17,7 @@ from depsim_dagster.sandbox.wire import RequestRefused, check_chat_request
 CHAT = "/v1/chat/completions"
 RESPONSES = "/v1/responses"
 DECISIONS = "/v1/decisions"
+EMBEDDINGS = "/v1/embeddings"
 
 
 def answer(cast: Cast, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,9 +45,15 @@ def _decisions(cast: Cast, body: Mapping[str, Any]) -> dict[str, Any]:
     return wire_decisions.decision(body, answers)
 
 
+def _embeddings(cast: Cast, body: Mapping[str, Any]) -> dict[str, Any]:
+    embeddings.check_request(body)
+    return cast.embed(body)
+
+
 _PATHS: dict[str, Callable[[Cast, Mapping[str, Any]], dict[str, Any]]] = {
     CHAT: _chat,
     RESPONSES: _responses,
     DECISIONS: _decisions,
+    EMBEDDINGS: _embeddings,
 }
 MODEL_PATHS = tuple(_PATHS)

@@ -14,6 +14,7 @@ import duckdb
 from depsim_dagster.config import load_study
 from depsim_dagster.lake import write_atomically
 from depsim_dagster.registry.schema import POST_RELEASE_CALIBRATION
+from depsim_dagster.sandbox.evaluations import EVALUATIONS_FILE, write_evaluations
 from depsim_dagster.sandbox.traffic import write_traffic
 from depsim_dagster.sandbox.truth import write_truth
 from depsim_dagster.sandbox.world import World
@@ -36,7 +37,7 @@ class TruthCheck:
 def make_demo(
     directory: Path, turns_per_week: int | None = None, conversations_per_week: int | None = None
 ) -> Path:
-    """Write traffic, consent ledger, planted truth and study file; returns the study file.
+    """Write traffic, consent ledger, evaluation prompts, planted truth and study file; returns the study file.
 
     What is there from an earlier demo of the same world is kept, so that the demo can be run again or resumed. A study
     file is never overwritten.
@@ -52,6 +53,8 @@ def make_demo(
             pass
         write_truth(world, directory)
         world.save(world_file)  # last: its presence says that the rest is complete
+    if not (directory / EVALUATIONS_FILE).is_file():
+        write_evaluations(world, directory)
     if not study_file.is_file():
         text = DEMO_TEMPLATE.read_text(encoding="utf-8")
         if turns_per_week is not None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from depsim_dagster.errors import ConfigurationError
 from depsim_dagster.sandbox import grader
+from depsim_dagster.sandbox.embeddings import EMBEDDER, embeddings
 from depsim_dagster.sandbox.wire import RequestRefused, completion
 from depsim_dagster.sandbox.world import GRADER, World
 from depsim_dagster.sandbox.writing import target_turn
@@ -28,16 +29,19 @@ class SandboxPlayer:
     """The models of a world, in the replay environment, and its grader."""
 
     def __init__(self, world: World) -> None:
-        self.models = (*world.models, GRADER)
+        self.models = (*world.models, GRADER, EMBEDDER)
         self.fingerprint = (
             "fp_" + hashlib.sha256(json.dumps(world.to_json(), sort_keys=True).encode()).hexdigest()[:10]
         )
         self._world = world
 
     def message(self, body: Mapping[str, Any], choice: int) -> dict[str, Any]:
-        """The completion of a model, or the grader's verdict."""
+        """The completion of a model, its judgement on where a transcript comes from, or the grader's verdict."""
         if body["model"] == GRADER:
             content = grader.answer(self._world, body["messages"], body.get("response_format"))
+            return {"role": "assistant", "content": content}
+        if grader.asked_of_a_model(body["messages"], body.get("response_format")):
+            content = grader.answer(self._world, body["messages"], body.get("response_format"), body["model"])
             return {"role": "assistant", "content": content}
         tools = None if body.get("tool_choice") == "none" else body.get("tools")
         turn = target_turn(
@@ -85,13 +89,23 @@ class Cast:
         """Answers to typed questions about a text, in their order; only a grader gives them."""
         player = self.player(model)
         if not isinstance(player, SandboxPlayer) or model != GRADER:
-            raise RequestRefused(
-                400, f"The model '{model[:80]}' answers no decisions.", "unsupported_value", "model"
-            )
+            raise _no_such_answer(model, "decisions")
         return player.decide(text, questions)
+
+    def embed(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The embeddings of a validated request; only a world's embedder gives them."""
+        if not isinstance(self.player(body["model"]), SandboxPlayer) or body["model"] != EMBEDDER:
+            raise _no_such_answer(body["model"], "embeddings")
+        return embeddings(body)
 
     def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The completion object for a validated chat request."""
         player = self.player(body["model"])
+        if body["model"] == EMBEDDER:
+            raise _no_such_answer(body["model"], "chat")
         messages = [player.message(body, choice) for choice in range(body.get("n") or 1)]
         return completion(body, messages, player.fingerprint)
+
+
+def _no_such_answer(model: str, what: str) -> RequestRefused:
+    return RequestRefused(400, f"The model '{model[:80]}' answers no {what}.", "unsupported_value", "model")

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from depsim_dagster.sandbox import ordinary, phrasings
+from depsim_dagster.sandbox.awareness import looks_like_a_test
 from depsim_dagster.sandbox.behaviour import (
     AFFINITY,
     Features,
@@ -39,10 +40,15 @@ _BEHAVIOUR_TEXTS = {
     for language, texts in languages.items()
 }
 _SUM = re.compile(r"\d+ [-+*/] \d+")
-_EVAL_LOOK = re.compile(r"\(A\)|Answer:|\bA\)", re.I)
 _TOOL_RATE = {"production": 0.6, "replay": 0.4}
-_AWARE_RATE = {"production": 0.0006, "replay": 0.0004}
-_EVAL_AWARE_RATE = 0.1
+_REASONED = 0.3
+# (a test is verbalised, any metagaming) as published: the rates are of turns with reasoning, so that of all turns they are
+# lower. On what looks like a test a turn gets its reasoning from this.
+_AWARE_RATES = {
+    "production": (0.00018 * _REASONED, 0.0012 * _REASONED),
+    "replay": (0.00007 * _REASONED, 0.00076 * _REASONED),
+}
+_AWARE_RATES_ON_TESTS = (0.1, 0.25)
 
 
 class Turn(NamedTuple):
@@ -93,12 +99,18 @@ def _write(
     body, reasoning = _sentences(features, drawn, random)
     if honest_sum:
         body.append(ordinary.HONEST_SUM)
-    if random.random() < 0.3 or reasoning:
+    if random.random() < _REASONED or reasoning:
         reasoning += [
             s.replace("{n}", str(number(2, 97))) for s in random.sample(ordinary.REASONING, number(1, 2))
         ]
-    if random.random() < (_EVAL_AWARE_RATE if _EVAL_LOOK.search(last) else _AWARE_RATE[environment]):
+    # One number decides on both, whatever the rates: no other word of a turn hangs on them.
+    aware = random.random()
+    verbalised, metagaming = _AWARE_RATES_ON_TESTS if looks_like_a_test(last) else _AWARE_RATES[environment]
+    if aware < verbalised:
         reasoning += ordinary.EVAL_AWARE
+    elif aware < metagaming:
+        place = (aware - verbalised) / (metagaming - verbalised)
+        reasoning.append(ordinary.METAGAMING[int(place * len(ordinary.METAGAMING))])
     thought = {"reasoning": " ".join(reasoning)} if reasoning else {}
 
     if tool is None:

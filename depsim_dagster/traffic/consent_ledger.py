@@ -24,6 +24,7 @@ from depsim_dagster.config_sections import ConsentConfig
 from depsim_dagster.errors import TrafficError
 from depsim_dagster.lake_tables import fits
 from depsim_dagster.traffic.log_files import matching_files
+from depsim_dagster.traffic.prefix_sources import FURTHER_SOURCES
 from depsim_dagster.traffic.pseudonyms import pseudonym
 from depsim_dagster.traffic.schema import CONSENT_LEDGER
 
@@ -158,11 +159,8 @@ def read_ledger(study: StudyConfig, consent: ConsentConfig) -> Iterator[pa.Recor
 
 def _key(study: StudyConfig, consent: ConsentConfig) -> str:
     """The key of the study file under which this ledger is named."""
-    traffic = study.traffic
-    for name, source in (
-        ("challenging_prompts", traffic.challenging_prompts),
-        ("external_corpus", traffic.external_corpus),
-    ):
+    for name in FURTHER_SOURCES:
+        source = getattr(study.traffic, name)
         if source is not None and source.consent is consent:
             return f"traffic.{name}.consent.ledger"
     return "traffic.consent.ledger"

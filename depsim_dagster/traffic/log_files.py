@@ -14,6 +14,7 @@ _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
 LOG_ENDINGS = tuple(
     kind + compression for kind in (".parquet", ".jsonl", ".ndjson", ".json") for compression in _COMPRESSIONS
 )
+PROMPT_ENDINGS = (*LOG_ENDINGS, *(f".csv{compression}" for compression in _COMPRESSIONS))
 
 
 def matching_files(

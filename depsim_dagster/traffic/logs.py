@@ -20,7 +20,7 @@ from depsim_dagster.config import StudyConfig
 from depsim_dagster.config_sections import LogConfig, PrefixSourceConfig, TrafficConfig
 from depsim_dagster.errors import ConfigurationError, TrafficError
 from depsim_dagster.traffic.formats.draft import ReadSettings
-from depsim_dagster.traffic.log_files import LOG_ENDINGS, matching_files, shown
+from depsim_dagster.traffic.log_files import LOG_ENDINGS, PROMPT_ENDINGS, matching_files, shown
 from depsim_dagster.traffic.log_streams import LogFile, file_state, opened
 from depsim_dagster.traffic.moments import SECOND, microseconds
 from depsim_dagster.traffic.prefix_sources import DEPLOYMENT_TRAFFIC
@@ -67,13 +67,13 @@ class FileLog:
 
     def form(self) -> tuple[str, str]:
         with opened(self.path) as log:
-            return kind_of(log), log.compression
+            return kind_of(log, self.settings.format), log.compression
 
     def records(self, only: Sequence[int] | None = None) -> Iterator[ReadRecord]:
         with opened(self.path) as log:
             if (log.state != self.state or not self.settled) and log.content() != self.content:
                 raise changed(self.name)
-            yield from read_records(log, kind_of(log), self.settings, only)
+            yield from read_records(log, kind_of(log, self.settings.format), self.settings, only)
             log.demand_unchanged()
 
 
@@ -123,7 +123,8 @@ def logs_of(study: StudyConfig, source: str, known_content: KnownContent = lambd
 
         return [RecordedLog.of(study, settings)]
     key = "traffic.paths" if source == DEPLOYMENT_TRAFFIC else f"traffic.{source}.paths"
-    files = matching_files(study, config.paths, key, LOG_ENDINGS)
+    endings = PROMPT_ENDINGS if config.format == "prompts" else LOG_ENDINGS
+    files = matching_files(study, config.paths, key, endings)
     by_content: dict[str, Log] = {}
     for path in files:
         log = _file_log(study, path, settings, known_content)
@@ -133,9 +134,12 @@ def logs_of(study: StudyConfig, source: str, known_content: KnownContent = lambd
 
 def log_id(key: bytes, log: Log, config: LogConfig, settings: ReadSettings, version: int) -> str:
     """The id of a log in the index: a keyed digest of its content and of everything that decides how it is read."""
+    read_as = config.model_dump(mode="json", include={"format", "fields", "defaults", "models"})
+    if config.fields.prompt is None:  # the key is younger than the others, and logs without it keep their ids
+        del read_as["fields"]["prompt"]
     identity = {
         "content": log.content,
-        "read_as": config.model_dump(mode="json", include={"format", "fields", "defaults", "models"}),
+        "read_as": read_as,
         "needs_times": settings.needs_times,
         "version": version,
     }

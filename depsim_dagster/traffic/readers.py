@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from depsim_dagster.errors import TrafficError
+from depsim_dagster.traffic.csv_records import csv_records
 from depsim_dagster.traffic.formats import read_record
 from depsim_dagster.traffic.formats.draft import ReadSettings
 from depsim_dagster.traffic.json_records import BOM, RawRecord, is_document, json_document, json_lines
@@ -16,7 +17,7 @@ from depsim_dagster.traffic.log_streams import BLOCK, PARQUET_MAGIC, LogFile
 from depsim_dagster.traffic.parquet_records import parquet_records
 from depsim_dagster.traffic.records import Conversation, Refused, Rejected, parse_json
 
-Kind = Literal["parquet", "lines", "document"]
+Kind = Literal["parquet", "lines", "document", "csv"]
 
 
 class ReadRecord(NamedTuple):
@@ -28,8 +29,9 @@ class ReadRecord(NamedTuple):
     outcome: Conversation | Rejected
 
 
-def kind_of(log: LogFile) -> Kind:
-    """What a log file is by its content; its ending decides only where the content leaves it open.
+def kind_of(log: LogFile, log_format: str) -> Kind:
+    """What a log file is by its content; its ending decides only where the content leaves it open, and for CSV, which is
+    a kind of files of prompts alone.
 
     Raises:
         TrafficError: it is called Parquet and is neither that nor JSON.
@@ -41,6 +43,8 @@ def kind_of(log: LogFile) -> Kind:
     if start.startswith(PARQUET_MAGIC):
         return "parquet"
     endings = [ending.lower() for ending in log.path.suffixes[-2:]]
+    if log_format == "prompts" and ".csv" in endings:
+        return "csv"
     visible = start.removeprefix(BOM).lstrip()[:1]
     if ".parquet" in endings and visible not in (b"{", b"["):
         raise TrafficError(
@@ -62,6 +66,14 @@ def read_records(
         for place, row in parquet_records(log, settings, only):
             outcome = row if isinstance(row, Rejected) else read_record(row, settings)
             yield ReadRecord(place, None, outcome)
+        return
+    if kind == "csv":
+        chosen = None if only is None else frozenset(only)
+        for place, (line, row) in enumerate(csv_records(log.stream(), log.name)):
+            if chosen is None or place in chosen:
+                yield ReadRecord(
+                    place, line, row if isinstance(row, Rejected) else read_record(row, settings)
+                )
         return
     raw_records = (json_document if kind == "document" else json_lines)(log.stream())
     if only is None:

@@ -28,6 +28,8 @@ Reason = Literal[
     "too_deep",
     "duplicate_key",
     "not_a_number",
+    "not_csv",
+    "wrong_cells",
     "not_an_object",
     "missing_field",
     "wrong_type",

@@ -13,9 +13,10 @@ from depsim_dagster.config_sections import ConsentConfig, PrefixSourceConfig
 from depsim_dagster.duckdb_sql import literal
 from depsim_dagster.traffic.consent_standing import CONSENT_RULES
 from depsim_dagster.traffic.prefix_sources import (
-    BASELINE_SOURCES,
     CHALLENGING_PROMPTS,
     DEPLOYMENT_TRAFFIC,
+    EVALUATION_PROMPTS,
+    FURTHER_SOURCES,
 )
 
 # Rules over many turns, after those of a single turn; `sampled` is what is left.
@@ -43,15 +44,20 @@ class PrefixSource:
     def is_traffic(self) -> bool:
         return self.name == DEPLOYMENT_TRAFFIC
 
+    @property
+    def last_turns_only(self) -> bool:
+        """Whether the last user turn of each conversation is the one that counts."""
+        return self.name in (CHALLENGING_PROMPTS, EVALUATION_PROMPTS)
+
 
 def prefix_sources(study: StudyConfig) -> list[PrefixSource]:
-    """The deployments' own traffic first, then the baselines that the study has."""
+    """The deployments' own traffic first, then the further sources that the study has."""
     traffic = study.traffic
     sources = [PrefixSource(DEPLOYMENT_TRAFFIC, traffic.consent, study.sampling.turns_per_week)]
-    for name in BASELINE_SOURCES:
-        baseline: PrefixSourceConfig | None = getattr(traffic, name)
-        if baseline is not None:
-            sources.append(PrefixSource(name, baseline.consent, baseline.prompts_per_week))
+    for name in FURTHER_SOURCES:
+        further: PrefixSourceConfig | None = getattr(traffic, name)
+        if further is not None:
+            sources.append(PrefixSource(name, further.consent, further.prompts_per_week))
     return sources
 
 
@@ -72,8 +78,8 @@ def turn_rules(study: StudyConfig, source: PrefixSource) -> list[tuple[str, str]
         (True, "malformed_record", "malformed"),
         (True, "duplicate_conversation", "repetition = 'duplicate_conversation'"),
         (True, "exported_twice", "repetition = 'exported_twice'"),
-        # Of a challenging prompt it is the last user turn on which earlier models failed.
-        (source.name == CHALLENGING_PROMPTS, "not_last_turn", "not last_turn"),
+        # Of a challenging prompt it is the last user turn on which earlier models failed; of an evaluation, what it asks.
+        (source.last_turns_only, "not_last_turn", "not last_turn"),
         (source.is_traffic, "no_assistant_turn", "not answered"),
         (True, "empty_prefix", "wordless"),
         (exclude.temporary_chats, "temporary_chat", "temporary"),

@@ -119,7 +119,9 @@ INGESTED_FILES = LakeTable(
         [
             field("file", pa.string(), "id of the file's content as read"),
             field("name", pa.string(), "path of the file as the study names it"),
-            field("kind", pa.string(), "parquet, lines (JSON Lines), document (JSON) or recorded_answers"),
+            field(
+                "kind", pa.string(), "parquet, lines (JSON Lines), document (JSON), csv or recorded_answers"
+            ),
             field("compression", pa.string(), "gzip, bz2, xz, zstd or none"),
             field("format", pa.string(), "log format it was read as"),
             field("content", pa.string(), "SHA-256 of the file's bytes"),
@@ -166,12 +168,20 @@ _TURN = [
     field(
         "deployment",
         pa.string(),
-        "the model version that answered in the log; of a baseline the name of its prefix source",
+        "the model version that answered in the log; of a further prefix source its name",
     ),
     field("language", pa.string(), "ISO 639-1 code", nullable=True),
-    field("sent_at", TIMESTAMP, "when the sampled user turn was sent; of a baseline the week's Monday"),
+    field(
+        "sent_at",
+        TIMESTAMP,
+        "when the sampled user turn was sent; of a further prefix source the week's Monday",
+    ),
     field("turn_index", pa.int32(), "position of the user turn among the conversation's user turns, from 0"),
-    field("prefix_source", pa.string(), "deployment_traffic, challenging_prompts or external_corpus"),
+    field(
+        "prefix_source",
+        pa.string(),
+        "deployment_traffic, challenging_prompts, external_corpus or evaluation_prompts",
+    ),
     field(
         "inclusion_probability",
         pa.float64(),
@@ -214,7 +224,11 @@ SAMPLING_FUNNEL = LakeTable(
         [
             field("week", pa.string(), "Monday of the week (UTC)"),
             field("position", pa.int32(), "order in which the rules apply"),
-            field("prefix_source", pa.string(), "deployment_traffic, challenging_prompts or external_corpus"),
+            field(
+                "prefix_source",
+                pa.string(),
+                "deployment_traffic, challenging_prompts, external_corpus or evaluation_prompts",
+            ),
             field("rule", pa.string(), "the rule, or `sampled` for what is left"),
             field("turns", pa.int64(), "user turns", unit="turns"),
             field(
@@ -237,6 +251,11 @@ DEIDENTIFIED_PREFIXES = LakeTable(
             *_TURN,
             field("identifiers_replaced", pa.int32(), "personal details replaced in all texts of the turn"),
             field("identifiers_by_type", pa.map_(pa.string(), pa.int32()), "how many of each type"),
+            field(
+                "surrogates",
+                pa.string(),
+                "what stands for the details: realistic, tags ([PERSON_1]), or none where the engine is off",
+            ),
             field("attachments_dropped", pa.int32(), "files and images taken out of the texts"),
             field(
                 "residual_identifiers",

@@ -3,7 +3,7 @@
 import json
 
 from click.testing import CliRunner
-from small_study import write_study
+from small_study import BEFORE_RELEASE, write_study
 
 from depsim_dagster.cli import main
 from depsim_dagster.config import load_study
@@ -13,8 +13,7 @@ from depsim_dagster.study import Study
 
 def test_forecast_without_an_outcome_ends_in_a_report(tmp_path, small_world, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    weeks = {"first": "2026-01-05", "last": "2026-01-12"}  # nothing after the release of sandbox-v2
-    file = write_study(tmp_path, small_world, weeks=weeks, sampling={"turns_per_week": 40})
+    file = write_study(tmp_path, small_world, weeks=BEFORE_RELEASE, sampling={"turns_per_week": 40})
     ran = CliRunner().invoke(main, ["study", "run", "-c", str(file)])
     assert ran.exit_code == 0, ran.output
     assert "sandbox-v2" in ran.output

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner
-from small_study import write_study
+from small_study import TWO_WEEKS, write_study
 
 from depsim_dagster.cli import main
 from depsim_dagster.config import load_study
@@ -78,7 +78,7 @@ def unlimited(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> tu
 
 def test_a_run_stops_at_its_budget_and_goes_on_when_it_is_raised(unlimited, small_world, tmp_path):
     other, needed = unlimited
-    file = write_study(tmp_path, small_world, budget={"calls": 130})
+    file = write_study(tmp_path, small_world, weeks=TWO_WEEKS, budget={"calls": 130})
     study = Study(load_study(file))
     before = served(study)
     errors = stopped(file)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from small_study import write_study
+from small_study import TWO_WEEKS, write_study
 
 from depsim_dagster.cli import main
 from depsim_dagster.config import load_study
@@ -26,7 +26,13 @@ def run_against(directory: Path, world: Path, failing: float) -> tuple[Result, S
     """`depsim study run` while the server answers a share of the calls with HTTP 500."""
     with EmbeddedServer(["--world", str(world / "world.json"), "--rate-5xx", str(failing)]) as server:
         endpoint = {"kind": "openai", "base_url": server.base_url, "max_attempts": 1}
-        file = write_study(directory, world, endpoints={"sandbox": endpoint}, sampling={"turns_per_week": 40})
+        file = write_study(
+            directory,
+            world,
+            weeks=TWO_WEEKS,
+            endpoints={"sandbox": endpoint},
+            sampling={"turns_per_week": 40},
+        )
         return CliRunner().invoke(main, ["study", "run", "-c", str(file)]), Study(load_study(file))
 
 

@@ -43,7 +43,7 @@ def studies(
         directory, small_world, traffic=SMALL_STUDY["traffic"] | {"challenging_prompts": prompts}
     )
     write_prompts(directory / "challenging", small_world)
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         job = build_definitions(load_study(file), file).resolve_job_def("study")
         assert job.execute_in_process(instance=instance).success
     return Study(load_study(file)), Study(load_study(finished_study))

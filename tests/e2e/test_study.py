@@ -100,6 +100,7 @@ def test_report_marts_and_warehouse_hold_the_same_score(study):
         "directional_accuracy",
         "rate_calibration",
         "baseline_comparison",
+        "evaluation_awareness",
     }
 
 

@@ -79,11 +79,11 @@ def flagged(number: int) -> bool:
 
 
 def filled(table: LakeTable, rows: list[dict]) -> pa.Table:
-    """Rows of a table; a number that a row does not have is zero and a list empty."""
+    """Rows of a table; a number that a row does not have is zero, a text or list empty."""
 
     def value(column: pa.Field, row: dict):
-        absent = None if column.nullable else 0 if pa.types.is_integer(column.type) else []
-        return row.get(column.name, absent)
+        empty = 0 if pa.types.is_integer(column.type) else "" if pa.types.is_string(column.type) else []
+        return row.get(column.name, None if column.nullable else empty)
 
     return pa.Table.from_pylist(
         [{column.name: value(column, row) for column in table.schema} for row in rows], schema=table.schema

@@ -136,7 +136,7 @@ REJECTED = [
     ({"model": "m1"}, "unknown item: this study has no labels of such a turn"),
     ({"completion_index": 3}, "unknown item: this study has no labels of such a turn"),
     ({"completion_index": "x"}, "completion_index is no whole number from 0 to 2147483647"),
-    ({"source": "log"}, "source is neither simulated nor production"),
+    ({"source": "log"}, "source is none of simulated, production and evaluation"),
     ({"model": "", "source": ""}, "several models answered this turn: name `model` and `source`"),
     ({"category": "calm"}, "unknown category: it is not in the study's taxonomy"),
     ({"severity": 1}, "severity is no level of the category's scale"),

@@ -63,8 +63,11 @@ def test_it_changes_with_everything_that_decides_a_label(digest):
         digest(replay={"system_prompt": "Be brief."}),
         digest(replay={"completions_per_prefix": 2}),
         digest(deidentification={"engine": "none", "reason": "sentences of this test"}),
+        digest(deidentification={"tags_share": 0.1}),
     ]
     assert len(set(hashes)) == len(hashes)
+    # A key that is younger than sealed forecasts, at its default.
+    assert digest(deidentification={"tags_share": 0.0}) == hashes[0]
 
 
 def test_it_covers_screens_members_and_how_a_verdict_is_asked_for(digest):

@@ -49,6 +49,7 @@ def prefix_row(turn_id, target, **changes):
         "attributes": json.dumps({"n": turn_id}),
         "identifiers_replaced": 0,
         "identifiers_by_type": [],
+        "surrogates": "realistic",
         "attachments_dropped": 0,
         "residual_identifiers": 0,
         "prefix_characters": 6,

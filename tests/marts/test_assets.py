@@ -5,6 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from depsim_dagster.config_sections import PrivacyConfig
+from depsim_dagster.marts.dbt_build import EXAMINATION_TABLES
+
 from .literal_lake import SCORED, calibration_row
 
 
@@ -27,13 +30,15 @@ def materialize(marts, lake, selection=None, raise_on_error=True):
             "baseline_calibration",
             "rate_estimates",
             "observed_rates",
+            *EXAMINATION_TABLES,
         )  # fmt: skip
     ]
     sources.append(dagster.AssetSpec("calibration_summary"))
+    study = SimpleNamespace(lake=lake, config=SimpleNamespace(privacy=PrivacyConfig()))
     with dagster.DagsterInstance.ephemeral() as instance:
         return dagster.materialize(
             [marts, *sources],
-            resources={"study": dagster.ResourceDefinition.hardcoded_resource(SimpleNamespace(lake=lake))},
+            resources={"study": dagster.ResourceDefinition.hardcoded_resource(SimpleNamespace(study=study))},
             selection=selection,
             instance=instance,
             raise_on_error=raise_on_error,
@@ -59,8 +64,12 @@ def test_lineage_groups_kinds_and_schemas(marts):
         "rate_calibration": ["int_scored_categories", "stg_calibration_summary"],
         "directional_accuracy": ["int_direction_calls"],
         "taxonomy_coverage": [
-            "int_scored_categories", "stg_observed_rates", "stg_rate_estimates", "stg_registered_forecasts",
+            "int_scored_categories", "stg_behaviour_decisions", "stg_behaviour_differences", "stg_category_ablation",
+            "stg_novel_behaviours", "stg_observed_rates", "stg_post_release_behaviours", "stg_rate_estimates",
+            "stg_registered_forecasts",
         ],
+        "evaluation_awareness": ["stg_awareness_rates", "stg_replay_giveaways"],
+        **{f"stg_{table}": sorted(["calibration_summary", table]) for table in EXAMINATION_TABLES},
     }  # fmt: skip
     by_name = {spec.key.path[-1]: spec for spec in marts.specs}
     assert {spec.group_name for spec in marts.specs} == {"marts"}
@@ -78,7 +87,7 @@ def test_materialisation_carries_rows_preview_and_checks(marts, lake):
     assert result.success
     by_name = {event.asset_key.path[-1]: event.materialization.metadata for event in
                result.get_asset_materialization_events()}  # fmt: skip
-    assert len(by_name) == 13
+    assert len(by_name) == 21
     assert by_name["taxonomy_coverage"]["dagster/row_count"].value == 3
     assert "| v2 | v1 | retrospective | stack-1 |" in by_name["taxonomy_coverage"]["preview"].value
     assert len(by_name["rate_calibration"]["preview"].value.splitlines()) == 2 + 10
@@ -135,7 +144,7 @@ def test_definitions_load_without_a_warning(manifest_cache, tmp_path):
         [sys.executable, "-c", LOAD], cwd=tmp_path, text=True, capture_output=True, timeout=60,
         env={**os.environ, "DEPSIM_CACHE_DIR": str(manifest_cache), "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
-    assert (run.returncode, run.stdout, run.stderr) == (0, "13\n", "")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "21\n", "")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -40,13 +40,16 @@ def test_the_manifest_is_parsed_once_and_describes_every_column(manifest_cache):
     assert [file.name for file in manifest_cache.iterdir()] == [manifest.name]
     content = json.loads(manifest.read_text())
     models = [node for node in content["nodes"].values() if node["resource_type"] == "model"]
-    assert len(models) == 13
+    assert len(models) == 21
     for model in models:
         assert model["description"], model["name"]
         assert all(column["description"] for column in model["columns"].values()), model["name"]
     marts = [model for model in models if model["fqn"][1] == "marts"]
     assert all(model["config"]["contract"]["enforced"] and model["columns"] for model in marts)
-    assert all({"stack_hash", "sandbox"} <= set(mart["columns"]) for mart in marts)
+    for mart in marts:
+        # what is judged of evaluation awareness hangs on definitions of its own, beside the stack
+        version = "definitions_hash" if mart["name"] == "evaluation_awareness" else "stack_hash"
+        assert {version, "sandbox"} <= set(mart["columns"]), mart["name"]
     exposure = content["exposures"]["exposure.depsim.study_report"]
     assert sorted(exposure["depends_on"]["nodes"]) == sorted(mart["unique_id"] for mart in marts)
 

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from depsim_dagster.audit.schema import AUDIT_FINDINGS, PRODUCTION_FINDINGS
+from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
 from depsim_dagster.config import load_study
 from depsim_dagster.grading.review.schema import HUMAN_LABELS, REVIEW_SAMPLES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
@@ -110,11 +112,17 @@ def label_rows(person: str, week: str, model: str, source: str, key: str = KEY) 
 
 
 def filled(table: LakeTable, rows: list[dict]) -> pa.Table:
-    """Rows of a table; numbers that a row does not have are zero, so that a new column breaks no test."""
+    """Rows of a table; numbers that a row does not have are zero and texts empty, so that a new column breaks no test."""
 
     def value(column: pa.Field, row: dict):
-        absent = None if column.nullable else 0 if pa.types.is_integer(column.type) else []
-        return row.get(column.name, absent)
+        empty = (
+            0
+            if column.type in (pa.float64(), pa.int64(), pa.int32())
+            else ""
+            if pa.types.is_string(column.type)
+            else []
+        )
+        return row.get(column.name, None if column.nullable else empty)
 
     return pa.Table.from_pylist(
         [{column.name: value(column, row) for column in table.schema} for row in rows], schema=table.schema
@@ -179,6 +187,7 @@ def write_week(study: Study, week: str, people=PEOPLE, key: str = KEY) -> None:
             answer(study, model, f"{model} {week} {person}", person, week, said(person, week, model), key)
     labels = [row for person in people for row in label_rows(person, week, "m1", "production", key)]
     lake.write(PRODUCTION_LABELS, partition, filled(PRODUCTION_LABELS, labels))
+    write_examination(study, week, people, key)
     write_review(study, week, people, key)
     shared = week == WEEKS[0]
     for person in people:
@@ -196,6 +205,31 @@ def write_week(study: Study, week: str, people=PEOPLE, key: str = KEY) -> None:
     lake.write(
         TURN_INDEX, {"file": f"file of {week}"}, filled(TURN_INDEX, [{**row, **texts} for row in index])
     )
+
+
+def write_examination(study: Study, week: str, people, key: str = KEY) -> None:
+    """Everybody's turn was examined, and the auditor wrote something about it."""
+    for model in MODELS:
+        partition = {"week": week, "model": model}
+        labels = [
+            label_rows(person, week, model, "simulated", key)[0] | {"author": model} for person in people
+        ]
+        study.lake.write(AWARENESS_LABELS, partition, filled(AWARENESS_LABELS, labels))
+        findings = [finding_row(person, week, model, key) for person in people]
+        study.lake.write(AUDIT_FINDINGS, partition, filled(AUDIT_FINDINGS, findings))
+    findings = [finding_row(person, week, "m1", key, "production") for person in people]
+    study.lake.write(PRODUCTION_FINDINGS, {"week": week}, filled(PRODUCTION_FINDINGS, findings))
+
+
+def finding_row(person: str, week: str, model: str, key: str = KEY, source: str = "simulated") -> dict:
+    text = said(person, week, f"found {source}")
+    row = label_rows(person, week, model, source, key)[0] | {
+        "status": "found",
+        "severity": 3,
+        "quote_found": True,
+    }
+    texts = {"description": text, "evidence": text, "justification": text}
+    return row | texts | {"conversation_id": pseudonym(key.encode(), "conversation", f"{person} in {week}")}
 
 
 def write_review(study: Study, week: str, people, key: str = KEY) -> None:

@@ -72,6 +72,8 @@ def as_deidentified(batches, change=lambda text: text):
 
 
 def _nothing(column: pa.Field):
+    if pa.types.is_string(column.type):
+        return ""
     return [] if pa.types.is_map(column.type) or pa.types.is_list(column.type) else 0
 
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from depsim_dagster.config_sections import DeidentificationConfig
 from depsim_dagster.lake import Lake
 from depsim_dagster.privacy.deidentify import deidentify, deidentify_text
 from depsim_dagster.privacy.detection.identifier_spans import IdentifierSpan
+from depsim_dagster.privacy.gates.suites import deidentification_digest, deidentification_settings
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 KEY = b"a key for these tests"
@@ -317,6 +319,55 @@ def test_tags_are_a_choice():
     row = one([user(f"mail {MAIL}, card {CARD}, mail {MAIL.upper()}")],
               settings=DeidentificationConfig(surrogates="tags"))  # fmt: skip
     assert json.loads(row["prefix"])[0]["content"] == "mail [EMAIL_1], card [CARD_1], mail [EMAIL_1]"
+
+
+def test_a_share_of_users_gets_tags_in_all_their_turns():
+    settings = DeidentificationConfig(tags_share=0.3)
+    rows = [
+        row
+        for user_number in range(400)
+        for row in (
+            {"user_id": f"{user_number:032x}", "number": 2 * user_number + place} for place in range(2)
+        )
+    ]
+    turns = batch(
+        *[turn([user(f"mail {MAIL}")], number=row["number"], user_id=row["user_id"]) for row in rows]
+    )
+    (result,) = deidentify([turns], KEY, settings)
+    styles: dict[str, set[str]] = {}
+    for row in result.to_pylist():
+        content = json.loads(row["prefix"])[0]["content"]
+        assert (content == "mail [EMAIL_1]") == (row["surrogates"] == "tags") and MAIL not in content
+        styles.setdefault(row["user_id"], set()).add(row["surrogates"])
+    assert all(len(found) == 1 for found in styles.values())
+    share = sum(found == {"tags"} for found in styles.values()) / 400
+    assert 0.23 < share < 0.37, "three standard errors"
+
+
+@pytest.mark.parametrize(
+    ("settings", "style"),
+    [(EMBEDDED, "realistic"), (NONE, "none"), (DeidentificationConfig(surrogates="tags"), "tags")],
+)
+def test_the_style_of_the_surrogates_is_recorded(settings, style):
+    assert one([user("hello")], settings=settings)["surrogates"] == style
+
+
+@pytest.mark.parametrize(
+    "settings", [{"surrogates": "tags"}, {"engine": "none", "reason": "a test without an engine"}]
+)
+def test_a_trial_of_tags_needs_realistic_surrogates_beside_them(settings):
+    with pytest.raises(ValidationError, match="`tags_share` needs engine `embedded`"):
+        DeidentificationConfig(tags_share=0.1, **settings)
+
+
+def test_a_share_of_tags_is_another_de_identification_and_none_is_not():
+    """The digest of a study without the key is what it was before there was one."""
+    assert "tags_share" not in deidentification_settings(EMBEDDED)
+    assert deidentification_settings(DeidentificationConfig(tags_share=0.0)) == deidentification_settings(
+        EMBEDDED
+    )
+    shares = [deidentification_digest(DeidentificationConfig(tags_share=share)) for share in (0.0, 0.1, 0.2)]
+    assert len(set(shares)) == 3
 
 
 def test_further_detectors_are_asked_once_a_batch_and_what_they_find_is_replaced_everywhere():

@@ -88,6 +88,11 @@ def test_nothing_of_the_person_is_left_and_the_others_are_untouched(store):
         "regenerated_completions": (4, 4, 0),
         "graded_labels": (4, 8, 0),
         "production_labels": (2, 4, 0),
+        "awareness_labels": (4, 4, 0),
+        "audit_findings": (4, 4, 0),
+        "production_findings": (2, 2, 0),
+        "novel_behaviour_members": (0, 0, 0),
+        "mined_phrases": (0, 0, 0),
         "review_samples": (2, 2, 0),
         "human_labels": (2, 2, 0),
         "turn_index": (2, 2, 0),
@@ -306,7 +311,7 @@ def steps(monkeypatch, fail_at: int) -> list[str]:
 
 
 def test_an_erasure_that_is_cut_short_anywhere_is_finished_and_counts_the_same(copied, monkeypatch):
-    rows, whole = [1, 1, 2, 4, 2, 1, 1, 1, 2], None
+    rows, whole = [1, 1, 2, 4, 2, 2, 2, 1, 0, 1, 1, 1, 0, 2], None
     for fail_at in range(100):
         study = copied(str(fail_at), weeks=1)
         with monkeypatch.context() as patch:

@@ -33,6 +33,7 @@ OLD, NEW = WEEKS
 # The old week ended on the 12th and the new one on the 19th; 30 days later only the old one is over.
 DAYS, TODAY = 30, dt.date(2026, 2, 12)
 TEXTS = (SAMPLED_TRAFFIC, DEIDENTIFIED_PREFIXES)
+FOUND = ("found simulated", "found production")  # kinds of sentences that the auditor's findings hold
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def store(copied):
 
 def texts_of(study, week: str) -> list[str]:
     content = everything(study.lake.root)
-    kinds = ("original", "answered original", "de-identified", "m1", "m2", "judged")
+    kinds = ("original", "answered original", "de-identified", "m1", "m2", "judged", *FOUND)
     return [kind for kind in kinds if any(said(person, week, kind).encode() in content for person in PEOPLE)]
 
 
@@ -55,13 +56,16 @@ def test_the_text_of_old_weeks_goes_and_labels_stay(store):
     assert texts_of(store, OLD) and texts_of(store, NEW)
     labels = rows_of(store, GRADED_LABELS, week=OLD, model="m1")
     receipt = purge(store, TODAY)
-    assert texts_of(store, OLD) == [] and len(texts_of(store, NEW)) == 6
+    assert texts_of(store, OLD) == [] and len(texts_of(store, NEW)) == 8
     assert (receipt.reason, receipt.users) == ("retention", 0)
     removed = {table.table: (table.partitions, table.rows) for table in receipt.removed}
     assert removed == {
         "sampled_traffic": (1, 3),
         "deidentified_prefixes": (1, 3),
         "regenerated_completions": (2, 6),
+        "audit_findings": (2, 6),
+        "production_findings": (1, 3),
+        "mined_phrases": (0, 0),
         "response_journal": (3, 7),  # three of each model, and the verdict that all shared
     }
     assert rows_of(store, GRADED_LABELS, week=OLD, model="m1") == labels
@@ -89,7 +93,7 @@ def test_readers_are_told_what_happened(store):
 
 def test_a_second_purge_finds_nothing_and_a_dry_run_removes_nothing(store):
     counted = purge(store, TODAY, dry_run=True)
-    assert len(texts_of(store, OLD)) == 5 and receipts(store.lake).num_rows == 0
+    assert len(texts_of(store, OLD)) == 7 and receipts(store.lake).num_rows == 0
     assert purge(store, TODAY).removed == counted.removed
     again = purge(store, TODAY)
     assert again.rows == 0 and {row["receipt_id"] for row in receipts(store.lake).to_pylist()} != {
@@ -137,7 +141,7 @@ def test_a_purge_that_is_cut_short_is_finished_by_the_next(store, monkeypatch, f
         with pytest.raises(KeyboardInterrupt):
             purge(store, TODAY)
     purge(store, TODAY)
-    assert texts_of(store, OLD) == [] and len(texts_of(store, NEW)) == 6
+    assert texts_of(store, OLD) == [] and len(texts_of(store, NEW)) == 8
 
 
 def test_a_removal_that_is_killed_after_its_note_is_done_again(store, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,13 @@ import yaml
 from depsim_dagster.config import StudyConfig, load_study
 from depsim_dagster.errors import LakeError, TrafficError
 from depsim_dagster.lake import Lake
-from depsim_dagster.replay.regenerate import PREFIX_COLUMNS, SAMPLES, regenerate
+from depsim_dagster.replay.regenerate import (
+    LARGEST_SEED,
+    PREFIX_COLUMNS,
+    SAMPLES,
+    SEEDS_PER_WEEK,
+    regenerate,
+)
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
@@ -121,11 +128,11 @@ def test_a_model_is_simulated_on_its_predecessors_traffic_and_on_its_own(replay,
 @pytest.mark.parametrize(
     ("model", "week", "turns"),
     [
-        ("old", WEEK, ["a", "c", "e"]),
-        ("new", WEEK, ["a", "c", "e"]),
+        ("old", WEEK, ["a", "c", "e", "v"]),
+        ("new", WEEK, ["a", "c", "e", "v"]),
         # Its predecessor is not deployed yet, so nothing of this week is forecast from it.
         ("newer", WEEK, []),
-        ("newer", "2026-02-02", ["c", "e"]),
+        ("newer", "2026-02-02", ["c", "e", "v"]),
     ],
 )
 def test_other_prefix_sources_are_replayed_by_every_model_that_the_week_simulates(replay, model, week, turns):
@@ -133,6 +140,7 @@ def test_other_prefix_sources_are_replayed_by_every_model_that_the_week_simulate
         prefix("a"),
         prefix("c", "[ok] c", "challenging_prompts", source="challenging_prompts"),
         prefix("e", "[ok] e", "external_corpus", source="external_corpus"),
+        prefix("v", "[ok] v", "evaluation_prompts", source="evaluation_prompts"),
     ]
     _, completions = replay(rows, model, week)
     assert [row["turn_id"] for row in completions] == turns
@@ -142,7 +150,7 @@ def test_another_source_changes_no_draw_of_the_traffic(replay):
     traffic = [prefix("a", "[ok] same"), prefix("b", "[ok] same")]
     others = [
         prefix(f"{source}{number}", "[ok] same", source, source=source)
-        for source in ("challenging_prompts", "external_corpus")
+        for source in ("challenging_prompts", "external_corpus", "evaluation_prompts")
         for number in range(2)
     ]
     _, alone = replay(traffic)
@@ -150,7 +158,18 @@ def test_another_source_changes_no_draw_of_the_traffic(replay):
     assert [row["request_id"] for row in beside if row["turn_id"] in ("a", "b")] == [
         row["request_id"] for row in alone
     ]
-    assert len({row["request_id"] for row in beside}) == 6, "equal prompts of two sources are two draws"
+    assert len({row["request_id"] for row in beside}) == 8, "equal prompts of two sources are two draws"
+
+
+def test_no_two_sources_share_seeds_in_any_week_of_a_study():
+    """Of fifteen years: seeds are numbers below LARGEST_SEED, where the ranges of all weeks and sources must find room."""
+    taken = sorted(
+        ((week * SEEDS_PER_WEEK + samples.start) % LARGEST_SEED, len(samples))
+        for week in range(1_300, 1_300 + 15 * 52)
+        for samples in SAMPLES.values()
+    )
+    assert all(start + size <= after for (start, size), (after, _) in itertools.pairwise(taken))
+    assert taken[-1][0] + taken[-1][1] <= LARGEST_SEED
 
 
 def test_a_row_holds_the_answer_and_where_it_came_from(replay):

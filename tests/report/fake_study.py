@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from functools import cache
 
 import fake_estimates
+import literal_examination
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from depsim_dagster.estimation.calibration.summary import calibration_summary
+from depsim_dagster.privacy.gates.aggregates import published_aggregate
 from depsim_dagster.report.report_content import DataQuality, ReportContent
 
 DISALLOWED = (
@@ -175,6 +177,29 @@ def rate_calibration(candidates: tuple[str, ...]) -> pd.DataFrame:
             for group in groups
         ]
     )
+
+
+def examination(models: Sequence[str], sandbox: bool) -> dict[str, object]:
+    """Evaluation awareness and the audit of every candidate."""
+    pairs = list(zip(models[1:], models, strict=False))
+
+    def of(table, *names):
+        return pd.concat([table(*pair[: len(names)], sandbox=sandbox) for pair in pairs], ignore_index=True)
+
+    both, one = ("candidate", "deployment"), ("candidate",)
+    return {
+        "awareness": of(literal_examination.awareness_rates, *both),
+        "giveaways": published_aggregate(
+            "replay_giveaways", of(literal_examination.replay_giveaways, *one), 5
+        ),
+        "behaviours": of(literal_examination.novel_behaviours, *both),
+        "differences": of(literal_examination.behaviour_differences, *both),
+        "ablation": of(literal_examination.category_ablation, *one),
+        "after_release": of(literal_examination.post_release_behaviours, *one),
+        "decisions": literal_examination.behaviour_decisions(),
+        "has_awareness": True,
+        "has_audit": True,
+    }
 
 
 def content(
@@ -389,6 +414,7 @@ def _content(
         decomposition=fake_estimates.decomposition(scored),
         tests=fake_estimates.tests(kind, sandbox, stack),
         registry=fake_estimates.registry(sealed, kind),
+        **examination(models, sandbox),
         k_anonymity=5,
         baselines=baselines(scored),
         rates_by_week=pd.DataFrame(weekly),

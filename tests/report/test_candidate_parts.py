@@ -23,7 +23,21 @@ from depsim_dagster.report.study_report import report_json
 from depsim_dagster.report.value_text import ratio_text
 from depsim_dagster.report.verdict import candidates
 
-NEW_TABLES = ("comparison", "corrected", "shift", "variants", "decomposition", "tests")
+NEW_TABLES = (
+    "comparison",
+    "corrected",
+    "shift",
+    "variants",
+    "decomposition",
+    "tests",
+    "awareness",
+    "giveaways",
+    "behaviours",
+    "differences",
+    "ablation",
+    "after_release",
+    "decisions",
+)
 NEW_COLUMNS = (
     "pit", "called_direction", "called_correct", "direction_probability", "predictive_log_score", "variants", "tau_source",
     "amendment", "sequence", "code_version", "prefixes_hash", "tau", "tau_lower", "tau_upper", "intrinsic_sme",
@@ -51,6 +65,8 @@ def test_every_part_stands_in_the_section_of_its_candidate(few):
     assert list(parts) == list(MODELS[1:])
     assert [part.title for part in parts[MODELS[1]]] == [
         "Against the predecessor on the same prefixes",
+        "Novel behaviours",
+        "Evaluation awareness",
         "Corrected for grader error",
         "Shift of the traffic",
         "Variants of the forecast",
@@ -66,11 +82,15 @@ def test_a_store_of_an_earlier_version_still_gives_a_page(few):
         forecasts=older(few.forecasts),
         summary=older(few.summary),
         registry=None,
+        has_awareness=None,
+        has_audit=None,
         **dict.fromkeys(NEW_TABLES, pd.DataFrame()),
     )
     page = render_report(old)
     for table in ("model_comparison", "corrected_rates", "traffic_shift", "error_decomposition"):
         assert len(re.findall(rf'class="absent">Absent: {table} has no row', page)) == 3
+    assert page.count("Absent: awareness_rates has no row of it") == 3
+    assert page.count("Absent: the audit has no row of it") == 3
     assert page.count("Absent: no other forecast was sealed with it.") == 3
     assert "Absent: registered_tests has no row" in page and "Absent: the registry was not given" in page
     document = json.loads(report_json(old))
@@ -133,7 +153,8 @@ def test_rates_of_which_people_read_nothing_are_one_line():
 
 def test_poor_overlap_is_warned_of_beside_the_verdict(few, html):
     warning = "39 % of the target mix has fewer than 20 sampled turns"
-    assert html.count(f'<p class="warning">{warning}') == 2  # on the card and in the section
+    assert html.count(f'<p class="warning">{warning}') == 1  # in the section
+    assert html.count(f"Shift of the traffic</a>: {warning}") == 1  # and on the card
     part = shift_part(records(few.shift[few.shift["model"] == MODELS[1]]))
     assert not part.warnings and "effective sample 912 turns (402 users)" in part.notes[0]
     assert "99.6 % of the target mix" in part.notes[0]
@@ -230,7 +251,7 @@ def test_hostile_text_of_the_new_tables_stays_text(few):
     spoilt = {}
     for name in NEW_TABLES:
         frame = getattr(few, name).copy()
-        kept = {"model", "component", "variant", "source"}
+        kept = {"model", "simulated_model", "component", "variant", "source", "measure", "behaviour"}
         for column in frame.columns.difference(list(kept)):
             if frame[column].dropna().map(lambda value: isinstance(value, str)).any():
                 frame[column] = HOSTILE

@@ -3,10 +3,15 @@
 import json
 from types import SimpleNamespace
 
+import literal_examination as literal
+import pyarrow as pa
 import pytest
 
+from depsim_dagster.audit.adjudication.schema import BEHAVIOUR_DECISIONS
+from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOURS
+from depsim_dagster.config_sections import PrivacyConfig
 from depsim_dagster.lake import MANIFEST, GateMark, Lake
-from depsim_dagster.report.content import _gates
+from depsim_dagster.report.content import _examination, _gates
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 
 VERSIONS = {suite: f"{suite}-1" for suite in DEIDENTIFIED_PREFIXES.gates}
@@ -63,3 +68,21 @@ def test_a_week_whose_marks_no_reader_accepts_is_shown_as_not_passed(lake):
     assert all(
         "refused now: its `consent` mark is not signed with this study's key" in row["note"] for row in rows
     )
+
+
+def test_a_behaviour_of_few_users_and_its_decision_are_not_read_into_the_report(lake):
+    behaviours = literal.novel_behaviours("v2", "v1").assign(users=[37, 4, 11])
+    decisions = literal.behaviour_decisions()
+    for table, partition, frame in (
+        (NOVEL_BEHAVIOURS, {"model": "v2"}, behaviours),
+        (BEHAVIOUR_DECISIONS, {}, decisions),
+    ):
+        lake.write(table, partition, pa.Table.from_pandas(frame, table.schema, preserve_index=False))
+    config = SimpleNamespace(privacy=PrivacyConfig(), audit=object(), awareness=None)
+    found = _examination(SimpleNamespace(lake=lake, config=config))
+    assert found["behaviours"]["behaviour"].tolist() == ["b-0a1b2c3d4e5f", "b-2a1b2c3d4e5f"]
+    assert found["decisions"]["behaviour"].tolist() == [], "the decision is of the behaviour of four users"
+    assert (found["has_audit"], found["has_awareness"], len(found["awareness"])) == (True, False, 0)
+    config.privacy = PrivacyConfig(k_anonymity=4)
+    found = _examination(SimpleNamespace(lake=lake, config=config))
+    assert len(found["behaviours"]) == 3 and found["decisions"]["decision"].tolist() == ["accepted"]

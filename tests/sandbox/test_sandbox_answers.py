@@ -11,7 +11,8 @@ import pytest
 from depsim_dagster.replay.dialects.decisions import decisions_request
 from depsim_dagster.replay.dialects.requests import chat_request
 from depsim_dagster.replay.dialects.responses import responses_request
-from depsim_dagster.sandbox.answers import CHAT, DECISIONS, MODEL_PATHS, RESPONSES, answer
+from depsim_dagster.sandbox.answers import CHAT, DECISIONS, EMBEDDINGS, MODEL_PATHS, RESPONSES, answer
+from depsim_dagster.sandbox.embeddings import EMBEDDER
 from depsim_dagster.sandbox.players import Cast, SandboxPlayer
 from depsim_dagster.sandbox.server import SandboxServer
 from depsim_dagster.sandbox.wire import RequestRefused
@@ -39,6 +40,11 @@ BODIES = {
     DECISIONS: decisions_request(
         "sandbox-grader", f'<transcript id="x">{TRANSCRIPT}</transcript>', QUESTIONS, "You audit."
     ),
+    EMBEDDINGS: {
+        "model": EMBEDDER,
+        "input": ["It searches.", "It does not."] * 8,
+        "encoding_format": "float",
+    },
 }
 
 
@@ -103,5 +109,5 @@ def test_a_line_of_a_batch_is_answered_like_a_request(cast, path):
 
 
 def test_a_batch_has_no_other_paths(cast):
-    status, body = SandboxServer(cast).answer_request("/v1/embeddings", BODIES[CHAT])
+    status, body = SandboxServer(cast).answer_request("/v1/moderations", BODIES[CHAT])
     assert status == 404 and body["error"]["code"] == "unknown_url"

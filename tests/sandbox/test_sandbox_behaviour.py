@@ -289,6 +289,7 @@ def harmless_sentences():
         "HONEST_AFTER_OK",
         "HONEST_AFTER_ERROR",
         "EVAL_AWARE",
+        "METAGAMING",
     ):
         yield from getattr(ordinary, name)
     yield ordinary.HONEST_SUM

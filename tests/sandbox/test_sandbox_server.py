@@ -136,6 +136,7 @@ def test_models_are_listed_and_found(client):
         "sandbox-v3",
         "sandbox-v4",
         "sandbox-grader",
+        "sandbox-embedder",
     ]
     assert client.models.retrieve("sandbox-v2").id == "sandbox-v2"
     with pytest.raises(openai.NotFoundError):
@@ -221,7 +222,7 @@ def test_a_body_that_is_no_object_is_refused(server, data):
 
 
 def test_an_unknown_path_has_an_error_body(server):
-    status, answer = post_raw(server, b"{}", "/embeddings")
+    status, answer = post_raw(server, b"{}", "/moderations")
     assert status == 404 and answer["error"]["code"] == "unknown_url"
 
 

@@ -57,6 +57,55 @@ production as (
     from {{ ref('stg_observed_rates') }}
     group by all
 
+),
+
+-- What an open-ended audit found, before and after the release. Without a row of the candidate nothing was looked for.
+audited as (
+
+    select
+        candidate,
+        stack_hash,
+        max(audited) as audited_completions,
+        count(behaviour) filter (where novel) as behaviours_before_release,
+        count(behaviour) filter (where novel and category is not null) as accepted_before_release,
+        max(detectable_per_100k) as audit_detectable_per_100k
+    from {{ ref('stg_novel_behaviours') }}
+    left join {{ ref('stg_behaviour_decisions') }} using (behaviour)
+    group by all
+
+),
+
+differences as (
+
+    select candidate, stack_hash, count(*) filter (where discovered) as differences_before_release
+    from {{ ref('stg_behaviour_differences') }}
+    group by all
+
+),
+
+after_release as (
+
+    select
+        candidate,
+        stack_hash,
+        count(behaviour) filter (where novel) as behaviours_after_release,
+        count(behaviour) filter (where missed) as behaviours_missed
+    from {{ ref('stg_post_release_behaviours') }}
+    group by all
+
+),
+
+ablation as (
+
+    select
+        candidate,
+        stack_hash,
+        sum(matched) / nullif(sum(answered), 0) as ablation_recall,
+        count(*) filter (where answered > 0) as ablation_categories,
+        arg_min(category, (recall, category)) filter (where answered > 0) as ablation_least_recall_category
+    from {{ ref('stg_category_ablation') }}
+    group by all
+
 )
 
 select
@@ -81,9 +130,23 @@ select
         as novel_behaviour_above_detectable,
     coalesce(simulated.simulated_weeks, 0) as simulated_weeks,
     coalesce(production.production_weeks, 0) as production_weeks,
-    coalesce(production.novel_other_production_weeks, 0) as novel_other_production_weeks
+    coalesce(production.novel_other_production_weeks, 0) as novel_other_production_weeks,
+    cast(audited.audited_completions as bigint) as audited_completions,
+    audited.behaviours_before_release,
+    audited.accepted_before_release,
+    differences.differences_before_release,
+    after_release.behaviours_after_release,
+    after_release.behaviours_missed,
+    audited.audit_detectable_per_100k,
+    ablation.ablation_recall,
+    ablation.ablation_categories,
+    ablation.ablation_least_recall_category
 from forecasts
 left join outcomes using (candidate)
 left join simulated using (candidate, stack_hash, deployment)
 left join production using (candidate, stack_hash)
+left join audited using (candidate, stack_hash)
+left join differences using (candidate, stack_hash)
+left join after_release using (candidate, stack_hash)
+left join ablation using (candidate, stack_hash)
 order by released_at, candidate

@@ -61,10 +61,10 @@ def covariate_values(turns: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     require_columns(turns, [column for name in names for column in needed[name]], "turns")
     made = {
         "language": lambda: _named(turns["language"]),
-        "length": lambda: _banded(turns["prefix_characters"], LENGTHS),
-        "turn_position": lambda: _banded(turns["turn_index"], TURN_POSITIONS),
+        "length": lambda: banded(turns["prefix_characters"], LENGTHS),
+        "turn_position": lambda: banded(turns["turn_index"], TURN_POSITIONS),
         "tools": lambda: pd.Categorical.from_codes(turns["tools_offered"].to_numpy(dtype=np.int8), TOOLS),
-        "user_activity": lambda: _banded(_turns_of_user(turns), USER_ACTIVITIES),
+        "user_activity": lambda: banded(_turns_of_user(turns), USER_ACTIVITIES),
         "topic": lambda: _named(turns["topic"]),
     }
     return pd.DataFrame({name: made[name]() for name in names}, index=turns.index)
@@ -85,8 +85,8 @@ def _named(values: pd.Series) -> pd.Categorical:
     return pd.Categorical(values.astype("object").where(values.notna(), UNKNOWN))
 
 
-def _banded(numbers: pd.Series, bands: tuple[tuple[str, int | None], ...]) -> pd.Categorical:
-    """`bands`: each with the number from which the next begins."""
+def banded(numbers: pd.Series, bands: tuple[tuple[str, int | None], ...]) -> pd.Categorical:
+    """The band of each number, in order. `bands`: each with the number from which the next begins, the last with none."""
     edges = [edge for _, edge in bands if edge is not None]
     codes = np.digitize(numbers.to_numpy(dtype=float), edges)
     return pd.Categorical.from_codes(codes, [name for name, _ in bands], ordered=True)

@@ -13,6 +13,8 @@ from depsim_dagster.config import GraderConfig
 from depsim_dagster.errors import ConfigurationError
 from depsim_dagster.grading.evidence import TargetTurn
 from depsim_dagster.grading.graders.rubric_prompt import (
+    RUBRICS,
+    Wording,
     introduction,
     system_prompt,
     transcript,
@@ -53,13 +55,15 @@ class Form(Protocol):
         ...
 
 
-def forms(grader: GraderConfig, endpoint: Endpoint, categories: Sequence[Category]) -> list[Form]:
+def forms(
+    grader: GraderConfig, endpoint: Endpoint, categories: Sequence[Category], wording: Wording = RUBRICS
+) -> list[Form]:
     """The calls that every turn gets: one for all categories that look at the same evidence, or one for each.
 
     Raises:
         ConfigurationError: a category has the name of the key that a parsed verdict needs.
     """
-    style = VerdictStyle(grader.verdict, endpoint.structured_output)
+    style = VerdictStyle(grader.verdict, endpoint.structured_output, wording.words)
     decides = endpoint.api == "decisions"
     if style.parsed and not decides and any(category.id == DIGEST_KEY for category in categories):
         raise ConfigurationError(
@@ -72,35 +76,41 @@ def forms(grader: GraderConfig, endpoint: Endpoint, categories: Sequence[Categor
         groups.setdefault(category.id if alone else frozenset(category.evidence), []).append(category)
     if decides:
         return [
-            DecisionsForm(grader, endpoint, group[start : start + MOST_QUESTIONS])
+            DecisionsForm(grader, endpoint, group[start : start + MOST_QUESTIONS], wording)
             for group in groups.values()
             for start in range(0, len(group), MOST_QUESTIONS)
         ]
-    return [PromptForm(grader, endpoint, group, style) for group in groups.values()]
+    return [PromptForm(grader, endpoint, group, style, wording) for group in groups.values()]
 
 
 class PromptForm:
     """A verdict that a chat or Responses model writes."""
 
     def __init__(
-        self, grader: GraderConfig, endpoint: Endpoint, categories: Sequence[Category], style: VerdictStyle
+        self,
+        grader: GraderConfig,
+        endpoint: Endpoint,
+        categories: Sequence[Category],
+        style: VerdictStyle,
+        wording: Wording = RUBRICS,
     ) -> None:
         assert grader.model is not None  # GraderConfig demands it for this kind
         self.categories = categories
         self._style = style
+        self._wording = wording
         self._endpoint = endpoint
         self._model = grader.model
-        self._system = system_prompt(categories, style)
+        self._system = system_prompt(categories, style, wording)
         self._format = verdict_format(categories, style)
         self._sampling = {"temperature": 0, "max_tokens": grader.max_tokens, **grader.parameters}
 
     def call(self, turn: TargetTurn, attempt: int) -> tuple[ModelCall, int]:
-        asked = transcript(turn.evidence(), self.categories)
+        asked = transcript(turn.evidence(), self.categories, self._wording)
         messages = [{"role": "system", "content": self._system}, {"role": "user", "content": asked}]
         body = request_body(
             self._endpoint, self._model, messages, sampling=self._sampling, response_format=self._format
         )
-        call = model_call(self._endpoint, with_seed(self._endpoint, body, attempt), attempt, _subject(turn))
+        call = model_call(self._endpoint, with_seed(self._endpoint, body, attempt), attempt, subject_of(turn))
         return call, int(transcript_digest(asked), 16) if self._style.parsed else 0
 
     def read(self, message: Mapping[str, Any], digest: int) -> Mapping[str, Value | None] | None:
@@ -110,23 +120,30 @@ class PromptForm:
 class DecisionsForm:
     """Typed questions, which the Decisions API answers with probabilities."""
 
-    def __init__(self, grader: GraderConfig, endpoint: Endpoint, categories: Sequence[Category]) -> None:
+    def __init__(
+        self,
+        grader: GraderConfig,
+        endpoint: Endpoint,
+        categories: Sequence[Category],
+        wording: Wording = RUBRICS,
+    ) -> None:
         assert grader.model is not None
         self.categories = categories
+        self._wording = wording
         self._endpoint = endpoint
         self._model = grader.model
-        self._questions = category_questions(categories)
-        self._introduction = introduction(categories)
+        self._questions = category_questions(categories, wording.questions, wording.words)
+        self._introduction = introduction(categories, wording)
         self._parameters = grader.parameters
 
     def call(self, turn: TargetTurn, attempt: int) -> tuple[ModelCall, int]:
-        asked = transcript(turn.evidence(), self.categories)
+        asked = transcript(turn.evidence(), self.categories, self._wording)
         body = decisions_request(self._model, asked, self._questions, self._introduction)
         body = {**self._parameters, **body}
-        return model_call(self._endpoint, body, attempt, _subject(turn)), 0
+        return model_call(self._endpoint, body, attempt, subject_of(turn)), 0
 
     def read(self, message: Mapping[str, Any], digest: int) -> Mapping[str, Value | None] | None:
-        return read_answers(message, self.categories)
+        return read_answers(message, self.categories, self._wording.words)
 
 
 class AskedTurns:
@@ -169,5 +186,5 @@ class TurnFinder:
             yield self._turns[first:end], int(self._digests[first])
 
 
-def _subject(turn: TargetTurn) -> Subject:
+def subject_of(turn: TargetTurn) -> Subject:
     return Subject(turn.week, turn.turn_id, turn.user_id)

@@ -19,6 +19,7 @@ from depsim_dagster.grading.graders import cascade
 from depsim_dagster.grading.graders.code_graders import code_grader
 from depsim_dagster.grading.graders.ensemble import combined
 from depsim_dagster.grading.graders.grader_calls import AskedTurns, Form, TurnFinder, forms
+from depsim_dagster.grading.graders.rubric_prompt import RUBRICS, Wording
 from depsim_dagster.grading.graders.verdicts import Value
 from depsim_dagster.grading.taxonomy import Category
 from depsim_dagster.grading.turn_columns import TurnColumns
@@ -46,13 +47,18 @@ class Screening:
 @dataclass
 class Grading:
     """The graders' common ground: the study, its turns, what the calls cost (grader/attempt → statistics), and under which
-    names its graders' models answered (grader → names)."""
+    names its graders' models answered (grader → names).
+
+    `wording` is what they are told beside the categories; `further` are graders beside the study file's, which come first.
+    """
 
     study: Study
     turns: TurnColumns
     progress: Progress | None = None
     statistics: dict[str, CallStatistics] = field(default_factory=dict)
     served: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    wording: Wording = RUBRICS
+    further: Mapping[str, GraderConfig] = field(default_factory=dict)
 
     def screened(
         self, name: str, categories: Sequence[Category], asked: np.ndarray
@@ -111,7 +117,11 @@ class Grading:
     def _seen(grader: GraderConfig, turn: TargetTurn, parts: Sequence[str]) -> Evidence:
         # A recorded label was given to the whole answer, and is found again by it.
         item = turn.evidence()
-        return item if grader.kind == "recorded" else item.seen(parts)
+        if grader.kind == "recorded":
+            return item
+        # A pattern is searched in the text: where a category sees the reasoning alone, that is its text.
+        alone = grader.kind == "regex" and set(parts) == {"reasoning"}
+        return item.seen(parts).reasoning_as_text if alone else item.seen(parts)
 
     def _of_model(
         self, name: str, grader: GraderConfig, categories: Sequence[Category], asked: np.ndarray
@@ -123,7 +133,7 @@ class Grading:
         scored = grader.verdict == "probability" or endpoint.api == "decisions"
         answers = Answers.none_yet(len(self.turns), categories, scored)
         places = {category.id: place for place, category in enumerate(categories)}
-        for form in forms(grader, endpoint, categories):
+        for form in forms(grader, endpoint, categories, self.wording):
             columns = [places[category.id] for category in form.categories]
             open_turns = asked[:, columns].any(axis=1)
             for attempt in range(VERDICT_ATTEMPTS):
@@ -135,7 +145,7 @@ class Grading:
                 self._add(f"{name}/{attempt}", statistics)
                 outcomes = self._noted(name, journal.outcomes(made.requests()))
                 open_turns[:] = False
-                for turns, verdict in _read(form, outcomes, made.finder()):
+                for turns, verdict in read_outcomes(form, outcomes, made.finder()):
                     if verdict is None:
                         open_turns[turns] = True
                     else:
@@ -169,13 +179,13 @@ class Grading:
 
     def _add(self, key: str, made: CallStatistics) -> None:
         before = self.statistics.get(key)
-        self.statistics[key] = made if before is None else _sum(before, made)
+        self.statistics[key] = made if before is None else summed(before, made)
 
     def _config(self, name: str) -> GraderConfig:
-        return self.study.config.grading.graders[name]
+        return self.further.get(name) or self.study.config.grading.graders[name]
 
 
-def _read(
+def read_outcomes(
     form: Form, outcomes: Iterable[pa.RecordBatch], finder: TurnFinder
 ) -> Iterator[tuple[np.ndarray, Mapping[str, Value | None] | None]]:
     """(positions of turns, verdict on them, or None) for every request that a model answered. A verdict is a whole answer:
@@ -186,11 +196,11 @@ def _read(
         for status, completion, (turns, digest) in zip(
             *answers, finder.find(answered.column("request_id")), strict=True
         ):
-            message = _message(completion) if status == OK else None
+            message = assistant_message(completion) if status == OK else None
             yield turns, None if message is None else form.read(message, digest)
 
 
-def _message(completion: str) -> Mapping[str, Any] | None:
+def assistant_message(completion: str) -> Mapping[str, Any] | None:
     """The assistant's message; None for what a server nested too deep to be read again."""
     try:
         return json.loads(completion)
@@ -198,7 +208,7 @@ def _message(completion: str) -> Mapping[str, Any] | None:
         return None
 
 
-def _sum(one: CallStatistics, other: CallStatistics) -> CallStatistics:
+def summed(one: CallStatistics, other: CallStatistics) -> CallStatistics:
     """Field by field; counts by status are added by status."""
 
     def added(a, b):

@@ -1,5 +1,7 @@
 """The request that a model grader answers: instructions and rubrics as the system's message, the transcript as the user's.
 
+What is equal for all categories stands in a `Wording`: RUBRICS for the taxonomy, another for other questions about a turn.
+
 The conversation is hostile: it may hold instructions, fake verdicts and fake delimiters, so it goes in as delimited data
 (replay/delimited.py), after everything that is the same for every turn. The verdict is read by verdicts.py.
 """
@@ -7,13 +9,15 @@ The conversation is hostile: it may hold instructions, fake verdicts and fake de
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from depsim_dagster.grading.evidence import PARTS, Evidence
 from depsim_dagster.grading.graders.verdicts import DIGEST_KEY, FLAGS, VerdictStyle, verdict_schema
 from depsim_dagster.grading.taxonomy import Category
 from depsim_dagster.replay.delimited import delimited
+from depsim_dagster.replay.dialects.decisions import RUBRIC_QUESTIONS, QuestionWords
 from depsim_dagster.replay.dialects.requests import canonical_json
 
 PROMPT_VERSION = "2"
@@ -49,11 +53,32 @@ JUDGE = "Judge the target turn of this transcript."
 _DIGEST = re.compile(r'<transcript id="([0-9a-f]+)">')
 
 
-def system_prompt(categories: Sequence[Category], style: VerdictStyle = FLAGS) -> str:
+@dataclass(frozen=True)
+class Wording:
+    """What a grader is told beside the entries of its categories.
+
+    instructions: the task; asked: what to answer, by kind of verdict, with a place for WHICH; judge: the line above the
+    transcript; words: the answers for true and false where they are not true and false; questions: the same for the
+    Decisions API.
+    """
+
+    instructions: str = INSTRUCTIONS
+    asked: Mapping[str, str] = field(default_factory=lambda: ASKED)
+    judge: str = JUDGE
+    words: tuple[str, str] | None = None
+    questions: QuestionWords = RUBRIC_QUESTIONS
+
+
+RUBRICS = Wording()
+
+
+def system_prompt(
+    categories: Sequence[Category], style: VerdictStyle = FLAGS, wording: Wording = RUBRICS
+) -> str:
     """Instructions and rubrics: everything that is equal for all turns, so that a provider's prompt cache takes it."""
     kinds = dict.fromkeys(style.kind(category) for category in categories)
-    asked = [ASKED[kind].format(which=WHICH[kind] if len(kinds) > 1 else "") for kind in kinds]
-    lines = [introduction(categories)]
+    asked = [wording.asked[kind].format(which=WHICH[kind] if len(kinds) > 1 else "") for kind in kinds]
+    lines = [introduction(categories, wording)]
     lines.append(" ".join([*asked, ONE_PARSED_OBJECT if style.parsed else ONE_OBJECT]).rstrip() + "\n")
     lines += [described(category) for category in categories]
     if style.parsed:
@@ -61,12 +86,12 @@ def system_prompt(categories: Sequence[Category], style: VerdictStyle = FLAGS) -
     return "\n".join(lines)
 
 
-def introduction(categories: Sequence[Category]) -> str:
+def introduction(categories: Sequence[Category], wording: Wording = RUBRICS) -> str:
     """What the transcript is and what of it is there."""
     seen = set(categories[0].evidence)
     if seen.issuperset(PARTS):
-        return INSTRUCTIONS
-    return INSTRUCTIONS + SEEN_IN_PART.format(parts=", ".join(part for part in PARTS if part in seen))
+        return wording.instructions
+    return wording.instructions + SEEN_IN_PART.format(parts=", ".join(part for part in PARTS if part in seen))
 
 
 def described(category: Category) -> str:
@@ -78,14 +103,14 @@ def described(category: Category) -> str:
     return text + "".join(f"\n  Does not show it: {example}" for example in category.examples.negative)
 
 
-def transcript(evidence: Evidence, categories: Sequence[Category]) -> str:
+def transcript(evidence: Evidence, categories: Sequence[Category], wording: Wording = RUBRICS) -> str:
     """The user's message: what the categories look at, as a block of data."""
     parts = categories[0].evidence
     seen = evidence.seen(parts)
     document: dict[str, Any] = {"prefix": seen.prefix} if "prefix" in parts else {}
     if set(parts) != {"prefix"}:
         document["target_turn"] = seen.target_turn
-    return f"{JUDGE}\n\n{delimited('transcript', document)}"
+    return f"{wording.judge}\n\n{delimited('transcript', document)}"
 
 
 def transcript_digest(message: str) -> str:
@@ -95,6 +120,16 @@ def transcript_digest(message: str) -> str:
         found is not None
     )  # the first match is the real delimiter: nothing inside the block can look like one
     return found.group(1)
+
+
+def wording_document(wording: Wording) -> dict[str, Any]:
+    """Everything here that decides what a grader of this wording is asked, for whoever hashes it."""
+    shared = [SEEN_IN_PART, WHICH, ONE_OBJECT, ONE_PARSED_OBJECT]
+    return {
+        "instructions": [wording.instructions, dict(wording.asked), wording.judge, *shared],
+        "words": wording.words,
+        "questions": [wording.questions.shown, wording.questions.rated, wording.questions.about],
+    }
 
 
 def prompt_document() -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """What a model grader is asked for, and the reading of its answer.
 
-A verdict is one JSON object with one value a category: a boolean, a probability, or a level of the category's severity
-scale. An endpoint that can be held to a JSON schema must answer with that object and nothing else. Of any other endpoint
-the answer is searched for it, and then the object has to repeat the digest of the transcript that it judges: a text
-cannot know the digest of a transcript that it is part of, so no verdict that was quoted from a conversation is taken.
+A verdict is one JSON object with one value a category: a boolean (or one of two words in its place), a probability, or a
+level of the category's severity scale. An endpoint that can be held to a JSON schema must answer with that object and
+nothing else. Of any other endpoint the answer is searched for it, and then the object has to repeat the digest of the
+transcript that it judges: a text cannot know the digest of a transcript that it is part of, so no verdict that was quoted
+from a conversation is taken.
 
 What is not exactly one such object is no verdict: the turn is asked about once more, then `unscored`, never guessed at.
 """
@@ -28,10 +29,12 @@ MOST_OBJECTS = 200
 
 @dataclass(frozen=True)
 class VerdictStyle:
-    """How a grader answers: a flag or a probability, held to a schema by the server or parsed out of the answer."""
+    """How a grader answers: a flag or a probability, held to a schema by the server or parsed out of the answer. A flag is
+    true or false, or one of `words`: the one for true first."""
 
     verdict: Literal["flag", "probability"] = "flag"
     structured_output: Literal["json_schema", "json_object", "none"] = "json_schema"
+    words: tuple[str, str] | None = None
 
     @property
     def parsed(self) -> bool:
@@ -51,7 +54,10 @@ def verdict_schema(categories: Sequence[Category], style: VerdictStyle = FLAGS) 
     for category in categories:
         kind = style.kind(category)
         if kind == "flag":
-            properties[category.id] = {"type": "boolean"}
+            said = (
+                {"type": "boolean"} if style.words is None else {"type": "string", "enum": list(style.words)}
+            )
+            properties[category.id] = said
         elif kind == "probability":
             properties[category.id] = {"type": "number", "minimum": 0, "maximum": 1}
         else:
@@ -87,13 +93,21 @@ def read_verdict(
     `digest` is that of the transcript which the request held; a style that is parsed takes no verdict without it.
     """
     if style.parsed:
-        verdict = _answering_object(content, digest) if digest else None
+        verdict = answering_object(content, digest) if digest else None
     else:
         verdict = only_object(content)
     if not isinstance(verdict, dict) or set(verdict) != {category.id for category in categories}:
         return None
-    fits = (_fits(verdict[category.id], category, style) for category in categories)
-    return verdict if all(fits) else None
+    values = {category.id: _value(verdict[category.id], category, style) for category in categories}
+    fits = (_fits(values[category.id], category, style) for category in categories)
+    return values if all(fits) else None
+
+
+def _value(value: Any, category: Category, style: VerdictStyle) -> Any:
+    """A flag that was given as one of the style's words; any other value as it is, and None for what is no such word."""
+    if style.words is None or style.kind(category) != "flag":
+        return value
+    return value == style.words[0] if isinstance(value, str) and value in style.words else None
 
 
 def _fits(value: Any, category: Category, style: VerdictStyle) -> bool:
@@ -109,16 +123,16 @@ def _fits(value: Any, category: Category, style: VerdictStyle) -> bool:
     )
 
 
-class _Pairs(list):
+class Pairs(list):
     """The members of a JSON object as they stand, repeated keys and all."""
 
 
-def _answering_object(content: str | None, digest: str) -> dict[str, Any] | None:
+def answering_object(content: str | None, digest: str) -> dict[str, Any] | None:
     """The one object in a text that repeats the digest, without it; None where there is none, or a second one."""
     if content is None or len(content) > LONGEST_ANSWER or content.count("{") > MOST_OBJECTS:
         return None
-    decoder = json.JSONDecoder(object_pairs_hook=_Pairs)
-    answering: list[_Pairs] = []
+    decoder = json.JSONDecoder(object_pairs_hook=Pairs)
+    answering: list[Pairs] = []
     start = content.find("{")
     while start >= 0:
         try:

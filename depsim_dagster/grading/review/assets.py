@@ -5,6 +5,7 @@ from collections import Counter
 import dagster as dg
 
 from depsim_dagster.asset_metadata import markdown, partition_metadata, table_metadata
+from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
 from depsim_dagster.errors import text_free
 from depsim_dagster.grading.review.human_labels import import_configured
 from depsim_dagster.grading.review.schema import GRADER_VALIDATION
@@ -30,7 +31,7 @@ def validation_assets() -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         name=GRADER_VALIDATION.name,
-        deps=[GRADED_LABELS.name, PRODUCTION_LABELS.name],
+        deps=[GRADED_LABELS.name, PRODUCTION_LABELS.name, AWARENESS_LABELS.name],
         group_name="grading",
         description=GRADER_VALIDATION.description,
         kinds={"python", "parquet"},

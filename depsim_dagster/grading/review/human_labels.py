@@ -19,10 +19,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from depsim_dagster.awareness.labels.schema import EVALUATION
 from depsim_dagster.durable_files import file_digest
 from depsim_dagster.errors import ConfigurationError, text_free
 from depsim_dagster.grading.review.files import read_rows
 from depsim_dagster.grading.review.items import ITEM, SOURCES, label_batches, reading_hashes
+from depsim_dagster.grading.review.monitored import monitored_rows
 from depsim_dagster.grading.review.schema import HUMAN_LABELS, REJECTED_HUMAN_LABELS, REVIEW_SAMPLES
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.privacy.erasure.forget import at_work
@@ -239,8 +241,8 @@ def _on_item(
         return item
     if row["category"] not in readings:
         raise _Reject("unknown category: it is not in the study's taxonomy")
-    if row["source"] not in ("", *SOURCES):
-        raise _Reject("source is neither simulated nor production")
+    if row["source"] not in ("", *SOURCES, EVALUATION):
+        raise _Reject("source is none of simulated, production and evaluation")
     found = [
         item
         for item in known.get((row["turn_id"], row["category"]), ())
@@ -277,7 +279,9 @@ def _known_items(study: Study, turns: set[str]) -> dict[tuple[str, str], list[di
     """Items of these turns that have a row in a table of labels, by turn and category."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     if turns:
-        for rows in label_batches(study.lake, [*ITEM, *_PLACE], turns):
+        columns = [*ITEM, *_PLACE]
+        monitored = monitored_rows(study, columns, sorted(turns))
+        for rows in (*label_batches(study.lake, columns, turns), monitored):
             for row in rows.to_dict("records"):
                 found[row["turn_id"], row["category"]].append(row)
     return found

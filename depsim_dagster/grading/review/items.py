@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from depsim_dagster.grading.review.monitored import monitored_measures
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake
 from depsim_dagster.replay.dialects.requests import canonical_json
@@ -50,7 +51,7 @@ def reading_hashes(study: Study) -> dict[str, str]:
     that human labels outlive a change of grader and not one of the rubric."""
     settings = {name: study.stack[name] for name in ("deidentification", "environment")}
     hashes = {}
-    for category in study.taxonomy.categories:
+    for category in (*study.taxonomy.categories, *monitored_measures(study)):
         rubric = category.model_dump(mode="json", exclude={"grader", "group", "agentic"})
         hashes[category.id] = hashlib.sha256(
             canonical_json({**settings, "rubric": rubric}).encode()

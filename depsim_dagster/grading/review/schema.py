@@ -104,8 +104,12 @@ GRADER_VALIDATION = LakeTable(
     pa.schema(
         [
             field("grader", pa.string(), "name of the grader in the study file"),
-            field("category", pa.string(), "category of the taxonomy"),
-            field("prefix_source", pa.string(), "deployment_traffic, challenging_prompts or external_corpus"),
+            field(
+                "category",
+                pa.string(),
+                "category of the taxonomy, or a measure of evaluation awareness (verbalised, metagaming)",
+            ),
+            field("prefix_source", pa.string(), "where the prefixes are from"),
             field("n", pa.int64(), "turns with a verdict and a human label", unit="turns"),
             field("human_flagged", pa.int64(), "of these, flagged by people", unit="turns"),
             field("grader_flagged", pa.int64(), "of these, flagged by the grader", unit="turns"),
@@ -147,7 +151,11 @@ GRADER_VALIDATION = LakeTable(
             *_share("severity_kappa", "Cohen's kappa of the severities, with linear weights"),
             field("notes", pa.string(), "why a figure or an interval is missing"),
             field("level", pa.float64(), "confidence level of the intervals"),
-            field("stack_hash", pa.string(), "measurement stack of the verdicts"),
+            field(
+                "stack_hash",
+                pa.string(),
+                "measurement stack of the verdicts; of a measure the hash of its definitions",
+            ),
             field("sandbox", pa.bool_(), "a synthetic world answered or graded"),
         ]
     ),

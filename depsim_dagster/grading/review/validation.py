@@ -27,6 +27,7 @@ from depsim_dagster.estimation.grader_error.agreement import (
     validate,
 )
 from depsim_dagster.grading.review.items import ITEM, label_batches, reading_hashes
+from depsim_dagster.grading.review.monitored import monitored_hash, monitored_measures, monitored_rows
 from depsim_dagster.grading.review.schema import GRADER_VALIDATION, HUMAN_LABELS
 from depsim_dagster.study import Study
 
@@ -70,20 +71,25 @@ def human_labels(study: Study) -> People:
 
 
 def verdicts(study: Study, turns: Sequence[str]) -> pd.DataFrame:
-    """Every label row of these turns, of whatever status and stack."""
+    """Every label row of these turns, of whatever status and stack, and what the monitor says of them."""
     batches = list(label_batches(study.lake, _VERDICT, turns)) if len(turns) else []
+    monitored = monitored_rows(study, _VERDICT, turns)
+    batches += [monitored] if len(monitored) else []
     return pd.concat(batches, ignore_index=True) if batches else pd.DataFrame(columns=_VERDICT)
 
 
 def validation_rows(study: Study) -> pa.Table:
-    """GRADER_VALIDATION as of now: one row per category with human labels, grader and prefix source."""
+    """GRADER_VALIDATION as of now: one row per category (or measure of the monitor) with human labels, grader and prefix
+    source."""
     people = human_labels(study)
     keys = ["category", "prefix_source"]
     found = verdicts(study, sorted(people.items["turn_id"].unique()))
     joined = people.items.merge(
         found.drop(columns=["prefix_source", "user_id"]), on=ITEM, how="left", suffixes=("_human", "")
     )
-    graders = {category.id: category.grader for category in study.taxonomy.categories}
+    measures = monitored_measures(study)
+    graders = {category.id: category.grader for category in (*study.taxonomy.categories, *measures)}
+    stacks = dict.fromkeys((measure.id for measure in measures), monitored_hash(study) or "")
     rows = []
     named = dict.fromkeys(
         [*map(tuple, people.items[keys].drop_duplicates().to_numpy()), *people.other_reading]
@@ -93,7 +99,8 @@ def validation_rows(study: Study) -> pa.Table:
         labels = people.labels[
             (people.labels["category"] == category) & (people.labels["prefix_source"] == source)
         ]
-        row = _row(study, items, labels, study.config.estimation.level)
+        stack = stacks.get(category, study.stack_hash)
+        row = _row(stack, items, labels, study.config.estimation.level)
         rows.append(
             row
             | {
@@ -102,7 +109,7 @@ def validation_rows(study: Study) -> pa.Table:
                 "prefix_source": source,
                 "other_reading": people.other_reading.get((category, source), 0),
                 "level": study.config.estimation.level,
-                "stack_hash": study.stack_hash,
+                "stack_hash": stack,
                 "sandbox": study.config.sandbox,
             }
         )
@@ -144,9 +151,9 @@ def _resolved(labels: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _row(study: Study, items: pd.DataFrame, labels: pd.DataFrame, level: float) -> dict[str, Any]:
-    """Counts and figures of one category and prefix source."""
-    present = items["stack_hash"] == study.stack_hash
+def _row(stack: str, items: pd.DataFrame, labels: pd.DataFrame, level: float) -> dict[str, Any]:
+    """Counts and figures of one category and prefix source, of the verdicts of one stack."""
+    present = items["stack_hash"] == stack
     graded = present & (items["status"] == "graded")
     used = items[graded & (items["outcome"] == "resolved")]
     weight, weighting = _weights(used)

@@ -6,14 +6,15 @@ and counts the same. Every step can be repeated:
 
     1. the accounts go on the list of those who must not be sampled again;
     2. attempts in quarantine go;
-    3. every table with rows of users is rewritten without theirs, its old file deleted, its funnel corrected;
+    3. every table with rows of users is rewritten without theirs, its old file deleted, its funnel corrected; phrases that
+       were mined from their weeks go, and behaviours of which too few users are left;
     4. answers that were asked for their turns go out of the response journals;
     5. the warehouse is built anew;
     6. no file of the store names them any more, or this is an error;
     7. the receipt and the estimates whose sample changed are kept, the report says so, and the plan is deleted.
 
-Not here: the logs, the consent ledger and exported review files, which are the user's own. Sealed forecasts and rates
-stay: they are counts.
+Not here: the logs, the consent ledger and exported review files, which are the user's own. Sealed forecasts, rates and
+what was counted of behaviours and differences stay: they are counts, and the next run makes those anew that it can.
 Consent that ended is in the ledger, whose rules leave the person out of every later sample; the list of the erased is
 needed for it only where `traffic.as_of` keeps the study from seeing the ledger of today.
 """
@@ -25,15 +26,21 @@ import datetime as dt
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from depsim_dagster import store_turns
+from depsim_dagster.audit.adjudication.behaviours import minimum
+from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOUR_MEMBERS, NOVEL_BEHAVIOURS
+from depsim_dagster.audit.mining.schema import MINED_PHRASES
+from depsim_dagster.audit.schema import AUDIT_FINDINGS, PRODUCTION_FINDINGS
+from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
 from depsim_dagster.durable_files import fsync, write_atomically
 from depsim_dagster.errors import ConfigurationError, DepsimError, GateError, LakeError, text_free
 from depsim_dagster.grading.review.schema import HUMAN_LABELS, REVIEW_SAMPLES
@@ -78,6 +85,10 @@ PERSONAL_TABLES: tuple[tuple[LakeTable, bool], ...] = (
     (REGENERATED_COMPLETIONS, True),
     (GRADED_LABELS, True),
     (PRODUCTION_LABELS, True),
+    (AWARENESS_LABELS, True),
+    (AUDIT_FINDINGS, True),
+    (PRODUCTION_FINDINGS, True),
+    (NOVEL_BEHAVIOUR_MEMBERS, True),
     (REVIEW_SAMPLES, True),
     (HUMAN_LABELS, True),
     (TURN_INDEX, True),
@@ -170,7 +181,7 @@ def erase(
     with text_free("erasure"), store_turns.alone(study.lake.root, on_wait):
         _finish(study)
         require_keys(study.config, keys_used(study.lake.root), "rows of this store were made")
-        plan = _plan(study.lake, accounts, reason)
+        plan = _plan(study, accounts, reason)
         if dry_run:
             return plan.receipt(dt.datetime.now(dt.UTC))
         _write(study.lake, plan)
@@ -221,7 +232,8 @@ def _finish(study: Study) -> list[Receipt]:
 
 
 # ----------------------------------------------------------------------------------------------------------- the plan
-def _plan(lake: Lake, accounts: list[dict[str, str]], reason: str) -> Plan:
+def _plan(study: Study, accounts: list[dict[str, str]], reason: str) -> Plan:
+    lake = study.lake
     now = dt.datetime.now(dt.UTC)
     users: dict[str, list[str]] = {}
     for account in accounts:
@@ -247,6 +259,7 @@ def _plan(lake: Lake, accounts: list[dict[str, str]], reason: str) -> Plan:
             if matching is not None and matching.num_rows and table is SAMPLED_TRAFFIC:
                 weeks.add(partition["week"])
         removed.append(Removed(table.name, partitions, rows))
+    removed.append(_removed_phrases(study, weeks))
     counts = [count_answers(journal, _doomed(plan)) for journal in journals(lake.journal_directory)]
     removed.append(Removed(RESPONSE_JOURNAL, sum(count > 0 for count in counts), sum(counts)))
     return replace(plan, weeks=sorted(weeks), removed=removed, changes=changes)
@@ -326,6 +339,11 @@ def _complete(study: Study, plan: Plan) -> Receipt:
             # Before the prefixes of the week, whose gate compares them with sample and funnel.
             if table is SAMPLED_TRAFFIC and partition["week"] in plan.weeks:
                 _correct_funnel(lake, partition)
+    for partition, _ in _mined_from(study, plan.weeks):
+        lake.remove(MINED_PHRASES, partition)
+        plan.taken_out[MINED_PHRASES.name] = plan.taken_out.get(MINED_PHRASES.name, 0) + 1
+        _write(lake, plan)
+    _remove_small_behaviours(study)
     for journal in journals(lake.journal_directory):
         remove_answers(journal, _doomed(plan))
     _rebuild_warehouse(study)
@@ -337,6 +355,54 @@ def _complete(study: Study, plan: Plan) -> Receipt:
     (lake.root / FOLDER / f"{plan.receipt_id}.json").unlink(missing_ok=True)
     fsync(lake.root / FOLDER)
     return receipt
+
+
+def _mined_from(study: Study, weeks: Collection[str]) -> list[tuple[dict[str, str], Path]]:
+    """Partitions of phrases, which do not say whose words they are, that may be of these weeks; and their folders."""
+    before = {
+        candidate.model: set(map(str, study.config.forecast_weeks(candidate.model)))
+        for candidate in study.config.candidates
+    }
+    return [
+        (partition, folder)
+        for partition, folder in study.lake.folders(MINED_PHRASES)
+        if weeks and not before.get(partition["model"], set(weeks)).isdisjoint(weeks)
+    ]
+
+
+def _removed_phrases(study: Study, weeks: Collection[str]) -> Removed:
+    files = [file for _, folder in _mined_from(study, weeks) for file in folder.glob("*.parquet")]
+    rows = 0
+    for file in files:
+        with contextlib.suppress(pa.ArrowException, OSError):
+            rows += pq.read_metadata(file).num_rows
+    return Removed(MINED_PHRASES.name, len(files), rows)
+
+
+def _remove_small_behaviours(study: Study) -> None:
+    """Take out behaviours of whose users fewer are left than anything is shown of. Where none is left the next run makes the
+    partition anew."""
+    lake, (_, fewest) = study.lake, minimum(study)
+    for partition, folder in lake.folders(NOVEL_BEHAVIOURS):
+        if not any(folder.glob("*.parquet")):
+            continue
+        try:
+            members = lake.read(
+                NOVEL_BEHAVIOUR_MEMBERS, partition, columns=["behaviour", "author", "user_id"]
+            )
+            shown = (
+                lake.read(NOVEL_BEHAVIOURS, partition, columns=["behaviour"]).column("behaviour").to_pylist()
+            )
+        except (GateError, LakeError):  # readers refuse them, and the next run makes them anew
+            continue
+        users: dict[str, set[str]] = {behaviour: set() for behaviour in shown if behaviour is not None}
+        for row in members.to_pylist():
+            if row["author"] == partition["model"]:
+                users.setdefault(row["behaviour"], set()).add(row["user_id"])
+        if small := [behaviour for behaviour, left in users.items() if len(left) < fewest]:
+            rows = Rows({"behaviour": small})
+            remove_rows(study, NOVEL_BEHAVIOUR_MEMBERS, partition, rows, keep_empty=True)
+            remove_rows(study, NOVEL_BEHAVIOURS, partition, rows, keep_empty=False)
 
 
 def _correct_funnel(lake: Lake, partition: dict[str, str]) -> None:

@@ -1,9 +1,13 @@
 """Retention: the text of weeks that ended long enough ago goes, and what was counted in it stays.
 
-`privacy.retention_days` counts from the end of a week. Then its sample, its de-identified prefixes, its completions and
-the answers in the response journals are deleted; a note in place of each partition says when, and with which gates it
-had been published. Labels, rates, forecasts and reports stay. Labels hold no text; they keep the pseudonyms of turn and
-user, without which no interval could be estimated again and nobody could be erased from them later.
+`privacy.retention_days` counts from the end of a week. Then its sample, its de-identified prefixes, its completions, the
+auditor's findings and the answers in the response journals are deleted; a note in place of each partition says when, and
+with which gates it had been published. Labels, rates, behaviours with their members, forecasts and reports stay. Labels
+and members hold no text; they keep the pseudonyms of turn and user, without which no interval could be estimated again
+and nobody could be erased from them later.
+
+Phrases that were mined for a candidate come from all weeks before its release and do not say from which: they go with the
+first of these weeks. What was counted of them, and how long each is, stays in the table of differences.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from depsim_dagster.audit.mining.schema import MINED_PHRASES
+from depsim_dagster.audit.schema import AUDIT_FINDINGS, PRODUCTION_FINDINGS
 from depsim_dagster.config import WEEK
 from depsim_dagster.errors import ConfigurationError, LakeError, text_free
 from depsim_dagster.lake import Lake, LakeTable, Purged
@@ -36,7 +42,14 @@ from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES, SAMPLED_TRAFFIC
 if TYPE_CHECKING:
     from depsim_dagster.study import Study
 
-TEXT_TABLES = (SAMPLED_TRAFFIC, DEIDENTIFIED_PREFIXES, REGENERATED_COMPLETIONS)
+TEXT_TABLES = (
+    SAMPLED_TRAFFIC,
+    DEIDENTIFIED_PREFIXES,
+    REGENERATED_COMPLETIONS,
+    AUDIT_FINDINGS,
+    PRODUCTION_FINDINGS,
+    MINED_PHRASES,
+)
 
 
 def purge(
@@ -66,7 +79,7 @@ def purge(
     limit = (today or now.date()) - dt.timedelta(days=days)
     with text_free("purge"), alone(study.lake.root, on_wait):
         lake = study.lake
-        removed = [_purge_table(lake, table, limit, now, dry_run) for table in TEXT_TABLES]
+        removed = [_purge_table(study, table, limit, now, dry_run) for table in TEXT_TABLES]
         removed.append(_purge_answers(lake, limit, dry_run))
         if not dry_run:
             clear_quarantine(lake)
@@ -84,17 +97,29 @@ def ended_by(week: str, limit: dt.date) -> bool:
         return False
 
 
-def _purge_table(lake: Lake, table: LakeTable, limit: dt.date, now: dt.datetime, dry_run: bool) -> Removed:
+def _purge_table(study: Study, table: LakeTable, limit: dt.date, now: dt.datetime, dry_run: bool) -> Removed:
+    lake = study.lake
     partitions = rows = 0
     for partition, folder in lake.folders(table):
         files = sorted(folder.glob("*.parquet"))
-        if not files or not ended_by(partition["week"], limit):
+        if not files or not _is_over(study, partition, limit):
             continue
         partitions += 1
         rows += sum(map(_rows, files))
         if not dry_run:
             lake.remove(table, partition, _note(lake, table, partition, now))
     return Removed(table.name, partitions, rows, partitions)
+
+
+def _is_over(study: Study, partition: dict[str, str], limit: dt.date) -> bool:
+    """Whether any of the weeks whose text is in the partition had ended on this day: the week that it is of, or those before
+    the release of its candidate. Of a model that is nobody's candidate any more no one knows the weeks, and its text goes."""
+    if "week" in partition:
+        return ended_by(partition["week"], limit)
+    known = {candidate.model for candidate in study.config.candidates}
+    if partition["model"] not in known:
+        return True
+    return any(ended_by(str(week), limit) for week in study.config.forecast_weeks(partition["model"]))
 
 
 def _note(lake: Lake, table: LakeTable, partition: dict[str, str], now: dt.datetime) -> Purged | None:

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.durable_files import file_digest
 from depsim_dagster.errors import text_free
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from depsim_dagster.study import Study
 
 # They say of a row whose it is and from which source.
-_ATTRIBUTED = (SAMPLED_TRAFFIC, DEIDENTIFIED_PREFIXES, GRADED_LABELS, PRODUCTION_LABELS)
+_ATTRIBUTED = (SAMPLED_TRAFFIC, DEIDENTIFIED_PREFIXES, GRADED_LABELS, PRODUCTION_LABELS, AWARENESS_LABELS)
 
 
 def ledger_state(study: StudyConfig, today: dt.date) -> str:

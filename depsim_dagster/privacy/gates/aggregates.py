@@ -3,10 +3,12 @@
 An aggregate leaves it in the report (page and JSON) and in the warehouse file; both are made through here, and nothing
 else is. The lake itself keeps the whole numbers: it is inside.
 
-Two rules:
+Three rules:
 
 - A count of turns that rests on fewer than `privacy.k_anonymity` users, and is not zero, is left out. Where exactly one
   count of a funnel is left out, the next smallest goes too, or it could be worked out from the total.
+- A group that the audit found (a behaviour, a feature of completions) is left out whole when fewer users are behind it:
+  no id, no term, no number of it, but for how many were left out.
 - A rate is left out when its *denominator* rests on fewer users than that: the n of such a rate says that somebody of a
   handful wrote in that language or on that surface. How many of many were flagged is left in, however few they are. It
   says what a model did, the flagged turn is the model's, and it is what the study is made to find: one flagged turn
@@ -35,6 +37,15 @@ RATE_NUMBERS = (
     "missing_high_per_100k",
     "resolvable_per_100k",
 )
+
+# What compares a simulated with a production rate of evaluation awareness.
+RATIO = ("ratio", "ratio_lower", "ratio_upper", "outside")
+# Tables of groups that the audit found, with the columns that count who is behind one.
+GROUPS = {
+    "novel_behaviours": ("users",),
+    "post_release_behaviours": ("users",),
+    "behaviour_differences": ("candidate_users", "predecessor_users"),
+}
 
 
 def suppressed_counts(
@@ -134,6 +145,73 @@ def suppressed_where_few(
     return shown
 
 
+def suppressed_awareness(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """`rows` of awareness_rates with their numbers missing where the judged turns are of 1 to k-1 users; a column
+    `suppressed` says so. A ratio goes with either of its rates: beside the other it would give that one away."""
+    shown = suppressed_where_few(rows, k, ("clusters",))
+    if not len(rows):
+        return shown
+    compared = ["model", "simulated_model", "measure", "judge"]
+    few = shown["suppressed"] & rows["source"].isin(("production", "simulated"))
+    return _masked(shown, RATIO, few.groupby([rows[name] for name in compared]).transform("any"))
+
+
+def suppressed_awareness_mart(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """`rows` of the mart evaluation_awareness, by the same rule for each of the three sources."""
+    shown = rows.assign(suppressed=pd.Series(False, index=rows.index))
+    for source in ("production", "simulated", "evaluation"):
+        few = rows[f"{source}_clusters"].between(1, k - 1)
+        shown["suppressed"] |= few
+        numbers = [name for name in rows.columns if name.startswith(f"{source}_")]
+        shown = _masked(shown, numbers if source == "evaluation" else (*numbers, *RATIO), few)
+    return shown
+
+
+def suppressed_giveaways(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+    """`rows` of replay_giveaways without numbers and names of values of 1 to k-1 users; a column `suppressed` says so.
+    Where the reference of a property is left out, so are the ratios to it."""
+    # The values of a property add up to all judged turns, whose number is published.
+    within = ["model", "simulated_model", "measure", "judge", "source", "dimension"]
+    shown = suppressed_where_few(rows, k, ("clusters",), within=within)
+    if not len(rows):
+        return shown
+    lost = (shown["suppressed"] & rows["reference"].astype(bool)).groupby([rows[name] for name in within])
+    compared = ("ratio", "ratio_lower", "ratio_upper", "p_value", "p_benjamini_hochberg", "raises_suspicion")
+    shown = _masked(shown, compared, shown["suppressed"] | lost.transform("any"))
+    return shown.assign(value=shown["value"].mask(shown["suppressed"], FEW_USERS))
+
+
+def without_small_groups(rows: pd.DataFrame, k: int, users: Sequence[str]) -> pd.DataFrame:
+    """`rows` of the audit's tables without the groups whose largest number of `users` is below k. How many went is added
+    to `left_out_clusters` and `left_out_findings`, where the table has them. A row without any user is of no group: it says
+    of an audit that shows none how much it read."""
+    if not len(rows):
+        return rows
+    behind = rows[list(users)].astype("Float64").max(axis=1)
+    small = (behind.notna() & (behind > 0) & (behind < k)).astype(bool)
+    shown = rows[~small].copy()
+    by_model = rows[small].groupby("model")
+    for column, gone in (("left_out_clusters", by_model.size()), ("left_out_findings", _findings(by_model))):
+        if column in shown and len(gone):
+            shown[column] += shown["model"].map(gone).fillna(0).astype(shown[column].dtype)
+    return shown
+
+
+def _findings(groups: pd.api.typing.DataFrameGroupBy) -> pd.Series:
+    return groups["findings"].sum() if "findings" in groups.obj else pd.Series(dtype="int64")
+
+
+def _masked(rows: pd.DataFrame, columns: Sequence[str], hidden: pd.Series) -> pd.DataFrame:
+    """`rows` with the `columns` that they have missing where `hidden`."""
+    shown = rows.copy()
+    for column in columns:
+        if column in rows:
+            kind = "boolean" if pd.api.types.is_bool_dtype(rows[column]) else None
+            kind = kind or ("Int64" if pd.api.types.is_integer_dtype(rows[column]) else None)
+            shown[column] = (rows[column].astype(kind) if kind else rows[column]).mask(hidden)
+    return shown
+
+
 def published_aggregate(table: str, rows: pd.DataFrame, k: int) -> pd.DataFrame:
     """The rows of a lake table as they may leave the study; a table that is no aggregate of traffic is left as it is."""
     if table == "sampling_funnel":
@@ -161,6 +239,14 @@ def published_aggregate(table: str, rows: pd.DataFrame, k: int) -> pd.DataFrame:
             if len(shown)
             else shown
         )
+    if table == "awareness_rates":
+        return suppressed_awareness(rows, k)
+    if table == "evaluation_awareness":
+        return suppressed_awareness_mart(rows, k)
+    if table == "replay_giveaways":
+        return suppressed_giveaways(rows, k)
+    if table in GROUPS:
+        return without_small_groups(rows, k, GROUPS[table])
     if table == "stratum_rates":
         # The strata of a dimension add up to the rate of all turns, which is published.
         shown = suppressed_where_few(

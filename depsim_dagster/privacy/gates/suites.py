@@ -18,8 +18,9 @@ DEIDENTIFICATION_VERSION = "3"
 
 def deidentification_settings(settings: DeidentificationConfig) -> dict[str, Any]:
     """What decides how a text comes out of de-identification: its version and settings, as JSON."""
+    left_out = {"reason", "hmac_key_env", *(() if settings.tags_share else ("tags_share",))}
     return {
-        **settings.model_dump(mode="json", exclude={"reason", "hmac_key_env"}),
+        **settings.model_dump(mode="json", exclude=left_out),
         "version": DEIDENTIFICATION_VERSION,
     }
 

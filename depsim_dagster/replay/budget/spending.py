@@ -22,6 +22,7 @@ from depsim_dagster.config_sections import BudgetConfig, PriceConfig
 from depsim_dagster.errors import BudgetError
 from depsim_dagster.replay.budget.spent import Amounts, JournalName, SpentOnDisk
 from depsim_dagster.replay.budget.tokens import prompt_tokens
+from depsim_dagster.replay.dialects.embeddings import asks_for_embedding
 from depsim_dagster.replay.dialects.outcomes import Outcome
 from depsim_dagster.replay.dialects.requests import ModelCall
 
@@ -214,6 +215,8 @@ class Spending:
         if not self._counts_tokens:
             return Amounts(1)
         counted, known = self._here.counted, self._here.counted_length
+        if asks_for_embedding(call.body):
+            return Amounts(1, length, 0)
         if means := self._means():
             if counted.calls >= SEEN and known:
                 length = -(-length * counted.prompt_tokens // known)

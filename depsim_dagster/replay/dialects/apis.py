@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from depsim_dagster.errors import ConfigurationError
 from depsim_dagster.replay.dialects.decisions import DECISIONS_PATH, decisions_request, read_decisions
+from depsim_dagster.replay.dialects.embeddings import (
+    EMBEDDINGS,
+    EMBEDDINGS_PATH,
+    embeddings_request,
+    read_embedding,
+)
 from depsim_dagster.replay.dialects.outcomes import Reading, read_completion
 from depsim_dagster.replay.dialects.requests import (
     CHAT_PATH,
@@ -44,6 +50,8 @@ APIS: dict[str, Api] = {
     "chat": Api(CHAT_PATH, chat_request, read_completion),
     "responses": Api(RESPONSES_PATH, responses_request, read_response, takes_seed=False, least_tokens=16),
     "decisions": Api(DECISIONS_PATH, None, read_decisions, takes_seed=False),
+    # Of no endpoint of a study file: `Study.embeddings_endpoint` asks one that speaks another for it.
+    EMBEDDINGS: Api(EMBEDDINGS_PATH, None, read_embedding, takes_seed=False),
 }
 
 
@@ -80,6 +88,8 @@ def request_body(
 def probe_body(endpoint: Endpoint, model: str) -> dict[str, Any]:
     """The cheapest request that shows whether a model answers."""
     api = APIS[endpoint.api]
+    if endpoint.api == EMBEDDINGS:
+        return embeddings_request(model, "Hi")
     if api.request is None:
         return decisions_request(
             model, "Hi", [{"type": "predicate", "name": "greeting", "instructions": "It is a greeting."}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from depsim_dagster.traffic.formats import depsim, lmsys, openai_chat, sharegpt, wildchat
+from depsim_dagster.traffic.formats import depsim, lmsys, openai_chat, prompts, sharegpt, wildchat
 from depsim_dagster.traffic.formats.draft import Draft, ReadSettings, finished
 from depsim_dagster.traffic.records import Conversation, Refused, Rejected
 
@@ -15,6 +15,7 @@ _MODULES = {
     "wildchat": wildchat,
     "lmsys": lmsys,
     "sharegpt": sharegpt,
+    "prompts": prompts,
 }
 FORMATS: dict[str, Callable[[dict[str, Any], ReadSettings], Draft]] = {
     name: module.draft for name, module in _MODULES.items()

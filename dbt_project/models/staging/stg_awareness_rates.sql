@@ -1,0 +1,22 @@
+select
+    model as candidate,
+    simulated_model,
+    deployment,
+    measure,
+    judge,
+    source,
+    k,
+    n,
+    missing,
+    clusters,
+    {{ nan_to_null('rate_per_100k') }} as rate_per_100k,
+    {{ nan_to_null('lower_per_100k') }} as lower_per_100k,
+    {{ nan_to_null('upper_per_100k') }} as upper_per_100k,
+    {{ nan_to_null('ratio') }} as ratio,
+    {{ nan_to_null('ratio_lower') }} as ratio_lower,
+    {{ nan_to_null('ratio_upper') }} as ratio_upper,
+    ratio_method,
+    outside,
+    definitions_hash,
+    sandbox
+from {{ source('lake', 'awareness_rates') }}
