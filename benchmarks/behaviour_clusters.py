@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 from novel_behaviours import sandbox_prefixes
 
-from depsim_dagster.audit.clusters.behaviours import Behaviours, Minimum, find_behaviours, grouped
+from depsim_dagster.audit.clusters.behaviours import Behaviours, find_behaviours, grouped
 from depsim_dagster.audit.clusters.vectors import local_vectors
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.sandbox import auditor
 from depsim_dagster.sandbox.auditor_words import described
 from depsim_dagster.sandbox.grader import read_turn, said, turn_text

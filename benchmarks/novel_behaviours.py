@@ -24,8 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.mining import Mined, mine
-from depsim_dagster.audit.mining.pairs import Minimum, Prefixes
+from depsim_dagster.audit.mining.pairs import Prefixes
 from depsim_dagster.audit.mining.prevalence_tests import fisher_p_values
 from depsim_dagster.sandbox.grader import read_turn, verdicts
 from depsim_dagster.sandbox.traffic import generate_week

@@ -48,11 +48,19 @@ def audit_list(
     import json
 
     from depsim_dagster.audit.adjudication.adjudicate import stale
-    from depsim_dagster.audit.adjudication.behaviours import found_behaviours, minimum
+    from depsim_dagster.audit.adjudication.behaviours import found_behaviours
     from depsim_dagster.audit.adjudication.decisions import read_decisions, standing
-    from depsim_dagster.audit.adjudication.listing import listed, tables
+    from depsim_dagster.audit.adjudication.listing import could_find, listed, tables
+    from depsim_dagster.audit.minimum import Minimum
+    from depsim_dagster.errors import ConfigurationError
 
     study = open_study(study_file)
+    known = {deployment.model for deployment in study.config.deployments}
+    if unknown := sorted(set(models) - known):
+        candidates = ", ".join(candidate.model for candidate in study.config.candidates) or "none"
+        raise ConfigurationError(
+            f"{study.config.file}: no candidate `{unknown[0]}`; candidates: {candidates}"
+        )
     held = standing(read_decisions(study.config))
     found = found_behaviours(study, models)
     everything = found if not models else found_behaviours(study)
@@ -65,13 +73,17 @@ def audit_list(
             console.print(table)
             console.print()
         if hidden := len(found.behaviours) - len(shown.behaviours):
-            _say(f"{hidden:,} difference(s) within chance (audit.false_discovery) are not shown: --all")
-        if not found.behaviours:
+            _say(f"differences within chance (audit.false_discovery) that are not shown: {hidden:,} (--all)")
+        if not shown.behaviours:
             _nothing(study, found.audited)
+        elif any(behaviour.id not in held for behaviour in shown.behaviours):
+            _say("depsim audit show ID: the numbers and examples; accept, reject or merge decides")
+        for model, (read, rate) in found.detectable.items():
+            _say(f"{model}: {could_find(read, rate, study.config.estimation.level)}")
     if found.left_out:
-        conversations, users = minimum(study)
+        least = Minimum.of(study.config)
         _say(
-            f"{found.left_out:,} left out, of fewer than {conversations} conversations or {users} users "
+            f"{found.left_out:,} left out, of fewer than {least.conversations} conversations or {least.users} users "
             "(audit.conversations, audit.users, privacy.k_anonymity)",
             err=as_json,
         )
@@ -85,7 +97,7 @@ def _nothing(study: Study, audited: bool) -> None:
     elif not audited:
         _say("no candidate was audited yet: depsim study run")
     else:
-        _say("the audit found nothing of the size that is shown")
+        _say("the audit found nothing of the size that is shown, or nothing beyond chance")
 
 
 @audit.command("show", short_help="One behaviour, with the text of a few findings behind it.")

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from worded_findings import findings
 
-from depsim_dagster.audit.clusters.behaviours import Minimum, find_behaviours
+from depsim_dagster.audit.clusters.behaviours import find_behaviours
 from depsim_dagster.audit.clusters.comparison import audited_turns, compared_groups
 from depsim_dagster.audit.clusters.vectors import local_vectors
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.sandbox import auditor
 from depsim_dagster.sandbox.phrasings import CATEGORIES
 from depsim_dagster.sandbox.world import World

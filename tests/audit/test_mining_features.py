@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.argument_shapes import argument_shapes, is_arithmetic
 from depsim_dagster.audit.mining.features import KINDS, tool_names, turn_features
-from depsim_dagster.audit.mining.pairs import Minimum, Prefixes
+from depsim_dagster.audit.mining.pairs import Prefixes
 from depsim_dagster.audit.mining.refusals import refusal_features
 
 SEARCH = json.dumps([{"type": "function", "function": {"name": "web_search"}}])

@@ -6,8 +6,9 @@ import duckdb
 import numpy as np
 import pytest
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.mining import mine
-from depsim_dagster.audit.mining.pairs import Minimum, Prefixes
+from depsim_dagster.audit.mining.pairs import Prefixes
 from depsim_dagster.duckdb_sql import exact_file
 
 SETS = ("PRIME_FULL", "OPINIONQA", "LEETCODE_EASY", "SENSITIVEQ")

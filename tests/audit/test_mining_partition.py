@@ -6,9 +6,9 @@ import pytest
 import yaml
 from audited_store import CANDIDATE, KEY, PREDECESSOR, WEEK, open_study, write_week
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.assets import mining_assets
 from depsim_dagster.audit.mining.lake_pairs import lake_pairs
-from depsim_dagster.audit.mining.pairs import Minimum
 from depsim_dagster.audit.mining.published import mined_partition
 from depsim_dagster.audit.mining.schema import BEHAVIOUR_DIFFERENCES, MINED_PHRASES
 from depsim_dagster.errors import LakeError

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.mining import mine
-from depsim_dagster.audit.mining.pairs import Minimum, Prefixes
+from depsim_dagster.audit.mining.pairs import Prefixes
 from depsim_dagster.audit.mining.prevalence_tests import (
     deflated,
     difference_limits,
     fisher_p_values,
+    focused_benjamini_hochberg,
     shrunk_design_effects,
     testable,
     weighted_benjamini_hochberg,
@@ -51,6 +53,24 @@ def test_weighted_benjamini_hochberg_keeps_its_rate_where_nothing_differs():
     assert 0.05 < wrong / 400 < 0.15
 
 
+def test_repeats_of_one_finding_do_not_let_in_false_ones():
+    """50 tests of one sentence and 400 of words that do not differ: of the two rows that would be told one is false."""
+    random, families = np.random.default_rng(6), np.zeros(450, int)
+    opens = np.arange(450) >= 49
+    share = {focused_benjamini_hochberg: [], weighted_benjamini_hochberg: []}
+    for _ in range(300):
+        p = np.concatenate([np.full(50, 1e-9), random.random(400)])
+        for adjust in share:
+            given = (opens,) if adjust is focused_benjamini_hochberg else ()
+            found = (adjust(p, families, *given) <= 0.1) & opens
+            share[adjust].append(found[50:].sum() / found.sum())
+    assert np.mean(share[focused_benjamini_hochberg]) < 0.12 < 0.4 < np.mean(share[weighted_benjamini_hochberg])
+    alone = np.ones(450, bool)
+    np.testing.assert_allclose(
+        focused_benjamini_hochberg(p, families, alone), weighted_benjamini_hochberg(p, families)
+    )
+
+
 def test_a_design_effect_divides_the_deviate():
     p = np.array([1e-6, 1e-6, 1.0, 0.0])
     out = deflated(p, np.array([1.0, 4.0, 4.0, 4.0]))
@@ -90,6 +110,22 @@ def test_a_phrase_that_rises_is_found_and_told_apart_from_its_text():
     drop = mined((plain, promoting)).rows[0]
     assert drop["difference"] == -first["difference"] < 0 and drop["feature"] == first["feature"]
     assert mined((promoting, plain)).rows == result.rows
+
+
+def test_beside_a_new_sentence_what_does_not_differ_is_not_found():
+    """The sentence is a dozen words, so half a hundred phrases; the words around it are drawn alike for both models."""
+    random, false = np.random.default_rng(8), 0
+    vocabulary = np.array([f"w{a}{b}" for a in "abcdefghij" for b in "abcdefghijklmnopqrst"])
+    for _ in range(3):
+        new, old = ([" . ".join(words) for words in random.choice(vocabulary, (1_000, 8))] for _ in range(2))
+        sentence = " our certified partner network offers every kind of legal advice at prices below anyone"
+        new = [text + sentence if random.random() < 0.2 else text for text in new]
+        result = mined((new, old))
+        said = dict(result.phrases)
+        told = [said[row["feature"]] for row in result.rows if row["discovered"] and row["kind"] == "phrase"]
+        assert result.rows[0]["discovered"]
+        false += sum(phrase in vocabulary for phrase in told)
+    assert false == 0
 
 
 def test_what_too_few_users_are_shown_is_counted_and_not_shown():

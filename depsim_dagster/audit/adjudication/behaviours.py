@@ -19,8 +19,8 @@ from depsim_dagster.audit.clusters.schema import (
     NOVEL_BEHAVIOURS,
     POST_RELEASE_BEHAVIOURS,
 )
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.schema import BEHAVIOUR_DIFFERENCES
-from depsim_dagster.config import AuditConfig
 from depsim_dagster.lake import LakeTable
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ class Behaviour:
 @dataclass(frozen=True)
 class Found:
     """`left_out`: how many rest on fewer users or conversations than the study asks for. `audited`: whether any candidate
-    was audited."""
+    was audited. `detectable`: candidate → (completions that the auditor read, smallest rate per 100k of an unknown behaviour
+    that it would have found; None where it read too little to say so of any)."""
 
     behaviours: tuple[Behaviour, ...]
     left_out: int
     audited: bool
+    detectable: dict[str, tuple[int, float | None]] = field(default_factory=dict)
 
     def without_chance(self, keep: Collection[str] = ()) -> Found:
         """Without mined differences that count as none, but for those of `keep`. What the auditor described stays, also
@@ -68,20 +70,14 @@ class Found:
         return {behaviour.id: behaviour for behaviour in self.behaviours}
 
 
-def minimum(study: Study) -> tuple[int, int]:
-    """Fewest (conversations, users) behind anything that is shown."""
-    audit = study.config.audit or AuditConfig()
-    return audit.conversations, max(audit.users, study.config.privacy.k_anonymity)
-
-
 def found_behaviours(study: Study, models: Iterable[str] = ()) -> Found:
     """Everything that the audit found and that may be shown, by candidate (or for these) and rank.
 
     Raises:
         LakeError, GateError: a table was changed, or made by another version.
     """
-    conversations, users = minimum(study)
-    chosen, shown, left_out, audited = set(models), [], 0, False
+    least = Minimum.of(study.config)
+    chosen, shown, left_out, audited, detectable = set(models), [], 0, False, {}
     places = {deployment.model: place for place, deployment in enumerate(study.config.deployments)}
     for kind, table, key in TABLES:
         for manifest in study.lake.published(table):
@@ -91,6 +87,8 @@ def found_behaviours(study: Study, models: Iterable[str] = ()) -> Found:
             left = _users_left(study, model) if kind == BEFORE and manifest.rows else {}
             for place, row in enumerate(study.lake.read(table, manifest.partition).to_pylist()):
                 audited = True
+                if kind == BEFORE:
+                    detectable[model] = (row["audited"], row["detectable_per_100k"])
                 if row[key] is None:  # says only that nothing was found
                     continue
                 known = [
@@ -99,13 +97,13 @@ def found_behaviours(study: Study, models: Iterable[str] = ()) -> Found:
                 people = max((number or 0 for number in known), default=0)
                 if kind == BEFORE:
                     people = min(people, left.get(row[key], 0))
-                if (row["conversations"] or 0) < conversations or people < users:
+                if (row["conversations"] or 0) < least.conversations or people < least.users:
                     left_out += 1
                     continue
                 shown.append(_behaviour(kind, model, row[key], row.get("rank") or place + 1, row))
     kinds = [kind for kind, _, _ in TABLES]
     shown.sort(key=lambda item: (places.get(item.model, -1), item.model, kinds.index(item.kind), item.rank))
-    return Found(tuple(shown), left_out, audited)
+    return Found(tuple(shown), left_out, audited, detectable)
 
 
 def _behaviour(kind: str, model: str, id: str, rank: int, row: dict[str, Any]) -> Behaviour:

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from depsim_dagster.audit.adjudication.members import Member
-from depsim_dagster.audit.adjudication.wording import Wording, leaks
+from depsim_dagster.audit.adjudication.wording import Wording, leaks, unseen
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.errors import ConfigurationError, GradingError
 from depsim_dagster.replay.calls.engine import complete_calls
 from depsim_dagster.replay.delimited import delimited, only_object
@@ -56,12 +57,9 @@ ANSWER_FORMAT: dict[str, Any] = {
 }
 
 
-def generated(
-    study: Study, category: str, signs: Sequence[str], members: Sequence[Member], evidence: Iterable[str]
-) -> Wording:
-    """The wording of `category` as the auditor's model puts it, out of the descriptions of some members.
-
-    `evidence`: the quotations of all members, none of which may be repeated.
+def generated(study: Study, category: str, signs: Sequence[str], members: Sequence[Member]) -> Wording:
+    """The wording of `category` as the auditor's model puts it, out of the descriptions of some members. Nothing of a
+    quotation of any of them may be repeated, nor of a description that only few users' turns have.
 
     Raises:
         ConfigurationError: the study names no auditor that can write.
@@ -96,7 +94,7 @@ def generated(
         sampling={"temperature": 0, "max_tokens": grader.max_tokens, **grader.parameters},
         response_format=ANSWER_FORMAT,
     )
-    quoted = list(evidence)
+    texts = texts_of(study, members)
     reason = "no readable answer"
     for attempt in range(ATTEMPTS):
         call = model_call(endpoint, with_seed(endpoint, body, attempt), attempt)
@@ -105,7 +103,7 @@ def generated(
         wording = _read(study, call, grader.endpoint, grader.model)
         if wording is None:
             continue
-        held = leaks(f"{wording.definition}\n{wording.rubric}", quoted)
+        held = leaks(f"{wording.definition}\n{wording.rubric}", *texts)
         if not held:
             return wording
         reason = f"what it wrote holds {' and '.join(held)}"
@@ -113,6 +111,15 @@ def generated(
         f"model `{grader.model}` wrote no rubric that can be used ({reason}); nothing was decided. Write it yourself: "
         "--definition … --rubric …, or leave out --generate for one from a template"
     )
+
+
+def texts_of(study: Study, members: Sequence[Member]) -> tuple[list[str], list[tuple[str, str]], int]:
+    """What a draft may not repeat, as `leaks` takes it: evidence, what the auditor wrote and of whom, and how many users of one
+    text make it nobody's."""
+    told = [
+        (member.user_id, text) for member in members for text in (member.description, member.justification)
+    ]
+    return [member.evidence for member in members], told, Minimum.of(study.config).users
 
 
 def _claimed(call: ModelCall, members: Iterable[Member]) -> list[ModelCall]:
@@ -136,6 +143,6 @@ def read_wording(content: str | None) -> Wording | None:
         return None
     for key, longest in LONGEST.items():
         text = answer[key]
-        if not isinstance(text, str) or not text.strip() or len(text) > longest:
+        if not isinstance(text, str) or not text.strip() or len(text) > longest or unseen(text):
             return None
     return Wording(*(" ".join(answer[key].split()) for key in ("definition", "rubric")))

@@ -18,6 +18,7 @@ import pandas as pd
 from depsim_dagster.audit.clusters.comparison import TURN, audited_turns, compared_groups
 from depsim_dagster.audit.clusters.grouping import groups
 from depsim_dagster.audit.clusters.terms import behaviour_terms
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.schema import FOUND
 
 # Distinct descriptions (sorted) → a row of length 1 for each distinct description.
@@ -27,23 +28,6 @@ READ = [
     "week", "model", "deployment", "source", "turn_id", "conversation_id", "completion_index", "user_id",
     "inclusion_probability", "finding_index", "status", "description", "severity", "auditor_hash", "stack_hash",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Minimum:
-    """Fewest distinct conversations and users behind anything that is shown."""
-
-    conversations: int
-    users: int
-
-    def held_by(self, counts: pd.DataFrame) -> pd.Series:
-        """Whether each row of `conversations` and `users` reaches it."""
-        return (counts["conversations"] >= self.conversations) & (counts["users"] >= self.users)
-
-    @property
-    def turns(self) -> int:
-        """Fewest turns, each of another user and conversation, that reach it."""
-        return max(self.conversations, self.users)
 
 
 @dataclass(frozen=True)

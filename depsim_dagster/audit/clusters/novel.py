@@ -11,8 +11,9 @@ from depsim_dagster.audit.clusters.behaviours import Behaviours, find_behaviours
 from depsim_dagster.audit.clusters.coverage import detectable_per_100k
 from depsim_dagster.audit.clusters.embedded import vectoriser, vectoriser_name
 from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOUR_MEMBERS, NOVEL_BEHAVIOURS
-from depsim_dagster.audit.clusters.studied import minimum, one_audit, pooled_recall, simulated_findings
+from depsim_dagster.audit.clusters.studied import one_audit, pooled_recall, simulated_findings
 from depsim_dagster.audit.kept import kept_note, kept_rows, purged_weeks
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.schema import FOUND
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.progress import Progress
@@ -56,7 +57,7 @@ def novel_behaviours(study: Study, model: str, progress: Progress | None = None)
         made.skipped = f"no week of the forecast has findings of both {model} and {predecessor}"
         return made
     hashes = one_audit(sides, f"behaviours of {model}")
-    least, level = minimum(study), config.estimation.level
+    least, level = Minimum.of(config), config.estimation.level
     stated = pd.concat([side[side["status"] == FOUND] for side in sides])
     found = find_behaviours(
         *sides,

@@ -25,13 +25,13 @@ from depsim_dagster.audit.clusters.grouping import SAME_BEHAVIOUR
 from depsim_dagster.audit.clusters.novel import lake_rows, no_behaviour
 from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOUR_MEMBERS, POST_RELEASE_BEHAVIOURS
 from depsim_dagster.audit.clusters.studied import (
-    minimum,
     one_audit,
     production_findings,
     simulated_findings,
 )
 from depsim_dagster.audit.clusters.vectors import unit_length
 from depsim_dagster.audit.kept import kept_note, kept_rows, purged_weeks
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.schema import FOUND
 from depsim_dagster.progress import Progress
 from depsim_dagster.study import Study
@@ -62,7 +62,7 @@ def post_release_behaviours(
         return empty, f"production of {model} after its release, or of {predecessor} before, was not audited"
     hashes = one_audit(sides, f"behaviours of {model} in production")
     foreseen = _foreseen(study, model, predecessor, before)
-    least, level = minimum(study), config.estimation.level
+    least, level = Minimum.of(config), config.estimation.level
     stated = pd.concat([*(side[side["status"] == FOUND] for side in sides), foreseen])
     space = _joint(vectoriser(study, stated, progress), stated["description"])
     found = find_behaviours(*sides, space, least, level, config.audit.false_discovery, prefix="p")

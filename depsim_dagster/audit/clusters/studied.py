@@ -10,20 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from depsim_dagster.audit.clusters.behaviours import READ, Minimum
+from depsim_dagster.audit.clusters.behaviours import READ
 from depsim_dagster.audit.clusters.coverage import recall_lower
 from depsim_dagster.audit.schema import AUDIT_FINDINGS, CATEGORY_ABLATION, PRODUCTION_FINDINGS
 from depsim_dagster.errors import GradingError
 from depsim_dagster.lake import LakeTable
 from depsim_dagster.privacy.gates.gate import require_consent
 from depsim_dagster.study import Study
-
-
-def minimum(study: Study) -> Minimum:
-    """The minimum size of anything that is shown."""
-    audit = study.config.audit
-    assert audit is not None  # whoever asks has looked
-    return Minimum(audit.conversations, max(audit.users, study.config.privacy.k_anonymity))
 
 
 def simulated_findings(study: Study, models: tuple[str, str], weeks: list[str]) -> list[pd.DataFrame]:

@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.features import message_text, says_something
-from depsim_dagster.audit.mining.pairs import Minimum, Pairs, Prefixes, Side
+from depsim_dagster.audit.mining.pairs import Pairs, Prefixes, Side
 from depsim_dagster.errors import LakeError
 from depsim_dagster.grading.labelling import one_stack
 from depsim_dagster.grading.schema import GRADED_LABELS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.counting import (
     ClosedFeatures,
     closed_counts,
@@ -17,7 +18,7 @@ from depsim_dagster.audit.mining.counting import (
     segment_sizes,
 )
 from depsim_dagster.audit.mining.features import turn_features
-from depsim_dagster.audit.mining.pairs import Minimum, Pairs, Side
+from depsim_dagster.audit.mining.pairs import Pairs, Side
 from depsim_dagster.audit.mining.phrases import PhraseCounts, PhraseReader
 from depsim_dagster.audit.mining.prevalence_tests import (
     fisher_p_values,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.features import MOST_NAMED_TOOLS, tool_names
 from depsim_dagster.audit.mining.segments import (
     KEYS,
@@ -25,14 +26,6 @@ from depsim_dagster.audit.mining.segments import (
 
 # Batches of (pair, assistant message), in any order; every pair once.
 Side = Callable[[], Iterable[list[tuple[int, Mapping[str, Any]]]]]
-
-
-@dataclass(frozen=True)
-class Minimum:
-    """The fewest distinct conversations and users behind anything that is shown."""
-
-    conversations: int
-    users: int
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from depsim_dagster.audit.kept import kept_note, kept_rows
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.lake_pairs import lake_pairs
 from depsim_dagster.audit.mining.mining import mine
-from depsim_dagster.audit.mining.pairs import Minimum
 from depsim_dagster.audit.mining.schema import BEHAVIOUR_DIFFERENCES, MINED_PHRASES
 from depsim_dagster.grading.schema import GRADED_LABELS
 from depsim_dagster.privacy.gates.gate import require_consent
@@ -55,7 +55,7 @@ def mined_partition(study: Study, model: str) -> MinedPartition:
         return _nothing(f"no week has completions and labels of both {model} and {predecessor}")
     for week in weeks:
         require_consent(config, study.lake, week)
-    minimum = Minimum(audit.conversations, max(audit.users, config.privacy.k_anonymity))
+    minimum = Minimum.of(config)
     shift = config.estimation.shift
     found = lake_pairs(study.lake, weeks, model, predecessor, minimum, shift.topic if shift else None)
     mined = mine(

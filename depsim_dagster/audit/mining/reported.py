@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.features import Feature
-from depsim_dagster.audit.mining.pairs import Minimum, Pairs
+from depsim_dagster.audit.mining.pairs import Pairs
 from depsim_dagster.audit.mining.parts import CONTAINED, MOST_STANDING, Shown, is_part
 from depsim_dagster.audit.mining.prevalence_tests import (
     deflated,
     difference_limits,
+    focused_benjamini_hochberg,
     shrunk_design_effects,
-    weighted_benjamini_hochberg,
+    weighted_p_values,
 )
 from depsim_dagster.audit.mining.redundancy import strongest_of_each, turn_sketch
 
@@ -103,7 +105,6 @@ def reported(
     )
     p = np.ones(len(tests.p))
     p[finalists] = deflated(tests.p[finalists], effects)
-    adjusted, p = weighted_benjamini_hochberg(p, tests.families)[finalists], p[finalists]
     lower, upper = difference_limits(
         k1,
         k2,
@@ -113,19 +114,31 @@ def reported(
         level,
     )
     shown = np.array([look.shown(minimum) for look in looked_at])
-    found = adjusted <= false_discovery
     rose = k1 > k2
+
+    def distinct(order: np.ndarray, named: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """Those of `order` that are a row: of features of the same turns one."""
+        return order[
+            strongest_of_each(
+                [looked_at[i].sketch for i in order],
+                (k1 + k2)[order],
+                rose[order],
+                named[order],
+                found[order],
+            )
+        ]
+
+    none = np.zeros(len(finalists), bool)
+    strongest = np.argsort(weighted_p_values(p, tests.families)[finalists], kind="stable")
+    told = np.zeros(len(tests.p), bool)
+    told[finalists[distinct(strongest[shown[strongest]], none, none)]] = True
+    adjusted = focused_benjamini_hochberg(p, tests.families, told)[finalists]
+    p = p[finalists]
+    found = adjusted <= false_discovery
     # What is found stands before what is not, a rise before a drop; then the smallest adjusted p-value, the largest effect.
     order = np.lexsort((p, -np.abs(k1 - k2) / n, adjusted, ~rose, ~found))
     order = order[shown[order]]
-    distinct = strongest_of_each(
-        [looked_at[i].sketch for i in order],
-        (k1 + k2)[order],
-        rose[order],
-        tests.feature[finalists[order]] < len(names),
-        found[order],
-    )
-    kept = order[distinct]
+    kept = distinct(order, tests.feature[finalists] < len(names), found)
     kept = _parts_last(pairs, tests, finalists, hits, kept, column_of, found, rose)
     most = int(found[kept].sum()) + MOST_NOT_FOUND
     rows, phrases = [], []

@@ -36,8 +36,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from depsim_dagster import store_turns
-from depsim_dagster.audit.adjudication.behaviours import minimum
 from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOUR_MEMBERS, NOVEL_BEHAVIOURS
+from depsim_dagster.audit.minimum import Minimum
 from depsim_dagster.audit.mining.schema import MINED_PHRASES
 from depsim_dagster.audit.schema import AUDIT_FINDINGS, PRODUCTION_FINDINGS
 from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
@@ -382,7 +382,7 @@ def _removed_phrases(study: Study, weeks: Collection[str]) -> Removed:
 def _remove_small_behaviours(study: Study) -> None:
     """Take out behaviours of whose users fewer are left than anything is shown of. Where none is left the next run makes the
     partition anew."""
-    lake, (_, fewest) = study.lake, minimum(study)
+    lake, fewest = study.lake, Minimum.of(study.config).users
     for partition, folder in lake.folders(NOVEL_BEHAVIOURS):
         if not any(folder.glob("*.parquet")):
             continue
