@@ -14,11 +14,12 @@ import contextlib
 import datetime as dt
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from dataclasses import field as dataclass_field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -44,6 +45,7 @@ MANIFEST = "_manifest.json"
 PURGED = "_purged.json"
 QUARANTINE = "_quarantine"
 JOURNAL = "_journal"
+_COMPARED_ROWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,36 @@ class Lake:
             file.unlink(missing_ok=True)
             raise
         return Quarantined(table, dict(partition), file, file_digest(file), rows, hold)
+
+    def as_published(self, quarantined: Quarantined) -> Quarantined:
+        """With the bytes of the published file, where an earlier version of depsim wrote the same rows in it.
+
+        What was made of that file names it by its hash, which columns and descriptions added since would change.
+        """
+        table, partition = quarantined.table, quarantined.partition
+        manifest = self.manifest(table, partition)
+        if manifest is None or manifest.content == quarantined.content or manifest.rows != quarantined.rows:
+            return quarantined
+        with contextlib.suppress(LakeError, GateError):  # what no reader accepts is made anew
+            with self._verified(table, partition) as published:
+                there = [name for name in table.schema.names if name not in _absent(table, published)]
+                with pq.ParquetFile(quarantined.file) as made:
+                    batches = (
+                        parquet.iter_batches(_COMPARED_ROWS, columns=there) for parquet in (published, made)
+                    )
+                    # As many rows on both sides: batches that end elsewhere are unequal too.
+                    if not all(old.equals(new) for old, new in zip(*batches, strict=False)):
+                        return quarantined
+            with self._writing(table, partition):
+                file, _ = self._open(table, partition)
+                with file:
+                    quarantined.hold.seek(0)
+                    quarantined.hold.truncate()
+                    shutil.copyfileobj(file, quarantined.hold)
+                    quarantined.hold.flush()
+                fsync(quarantined.file)
+            return replace(quarantined, content=file_digest(quarantined.file))
+        return quarantined
 
     def signed(self, quarantined: Quarantined, mark: GateMark) -> GateMark:
         """The mark of a quarantined partition with the study's signature and its de-identification.
@@ -306,14 +338,16 @@ class Lake:
             ConfigurationError: the table requires gates and there is no key.
         """
         with self._verified(table, partition) as parquet:
-            return parquet.read(columns=columns)
+            there, completed = _completing(table, parquet, columns)
+            return completed(parquet.read(columns=there))
 
     def scan(
         self, table: LakeTable, partition: Partition, columns: list[str] | None = None, rows: int = 2_000
     ) -> Iterator[pa.RecordBatch]:
         """Like `read`, as a stream of batches in bounded memory."""
         with self._verified(table, partition) as parquet:
-            yield from parquet.iter_batches(batch_size=rows, columns=columns)
+            there, completed = _completing(table, parquet, columns)
+            yield from map(completed, parquet.iter_batches(batch_size=rows, columns=there))
 
     @contextlib.contextmanager
     def _verified(self, table: LakeTable, partition: Partition) -> Iterator[pq.ParquetFile]:
@@ -327,10 +361,10 @@ class Lake:
                     f"differs from the manifest's); materialise `{table.name}` for this partition again"
                 )
             parquet = pq.ParquetFile(file)
-            absent = [name for name in table.schema.names if name not in parquet.schema_arrow.names]
-            if absent:
+            absent = _absent(table, parquet)
+            if absent - set(table.added):
                 raise LakeError(
-                    f"{label}: published without the column(s) {', '.join(absent)}, by another version of depsim; "
+                    f"{label}: published without the column(s) {', '.join(sorted(absent))}, by another version of depsim; "
                     f"materialise `{table.name}` for this partition again"
                 )
             yield parquet
@@ -376,6 +410,32 @@ class Lake:
                 raise GateError(
                     f"{label}: refused, {reason}; materialise `{table.name}` for this partition again"
                 )
+
+
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
+
+
+def _absent(table: LakeTable, parquet: pq.ParquetFile) -> set[str]:
+    return set(table.schema.names) - set(parquet.schema_arrow.names)
+
+
+def _completing(
+    table: LakeTable, parquet: pq.ParquetFile, columns: list[str] | None
+) -> tuple[list[str] | None, Callable[[Rows], Rows]]:
+    """Which of the columns to read from the file, and what gives its rows those that an earlier version did not write."""
+    absent = _absent(table, parquet)
+    wanted = table.schema.names if columns is None else columns
+    if absent.isdisjoint(wanted):
+        return columns, lambda rows: rows
+    there = [name for name in wanted if name not in absent]
+
+    def completed(rows: Rows) -> Rows:
+        for name in absent.intersection(wanted):
+            added = table.schema.field(name)
+            rows = rows.append_column(added, pa.nulls(rows.num_rows, added.type))
+        return rows.select(wanted)
+
+    return there, completed
 
 
 def _read_purged(path: Path) -> Purged | None:

@@ -28,13 +28,17 @@ def field(
 
 @dataclass(frozen=True)
 class LakeTable:
-    """One table of the lake: its schema, the columns it is partitioned by, and the gates that its readers demand."""
+    """One table of the lake: its schema, the columns it is partitioned by, and the gates that its readers demand.
+
+    `added` are columns that earlier versions of depsim did not write: a partition without one is read with nulls in it.
+    """
 
     name: str
     description: str
     schema: pa.Schema
     partitioned_by: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
     def directory(self, root: Path, partition: Partition) -> Path:
         """The folder of a partition; keys are percent-encoded, so that any model name is one folder name."""

@@ -30,7 +30,7 @@ from depsim_dagster.config import WEEK, StudyConfig
 from depsim_dagster.errors import ConfigurationError, EmptyWeekError, GateError, LakeError
 from depsim_dagster.estimation.schema import OBSERVED_RATES, RATE_ESTIMATES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
-from depsim_dagster.lake import Lake, LakeTable
+from depsim_dagster.lake import LakeTable
 from depsim_dagster.privacy.erasure.forget import finish_interrupted
 from depsim_dagster.registry.forecast_rows import is_final
 from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
@@ -52,6 +52,11 @@ COUNTED = {
     "examination": (AWARENESS_LABELS,),
     "audit": KEPT["audit"],
     "observation": (PRODUCTION_LABELS, OBSERVED_RATES),
+}
+# Tables that have rows once a section of the study file asks for them: an empty partition is of the time before it.
+ASKED_FOR_BY = {
+    "awareness": (AWARENESS_LABELS, AWARENESS_RATES),
+    "audit": (AUDIT_FINDINGS, NOVEL_BEHAVIOURS),
 }
 QUIET_LOGS = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -304,7 +309,7 @@ def _is_kept(study: Study, step: Step, final: Collection[str]) -> bool:
     return (
         bool(made)
         and made <= set(final)
-        and all(_is_intact(study.lake, table, partition) for table in KEPT[step.job])
+        and all(_is_made(study, table, partition) for table in KEPT[step.job])
     )
 
 
@@ -324,7 +329,7 @@ def _lost_to_retention(study: Study, step: Step) -> str | None:
     """Why a step can never be made: the text of its week was deleted before it was counted."""
     partition = dict(step.partition)
     if step.job in COUNTED and (purged := _purged_weeks(study, step)):
-        if all(_is_intact(study.lake, table, partition) for table in COUNTED[step.job]):
+        if all(_is_made(study, table, partition) for table in COUNTED[step.job]):
             return None
         return (
             f"the text of {', '.join(purged)} was purged by retention (privacy.retention_days) before this step was "
@@ -339,12 +344,16 @@ def _lost_to_retention(study: Study, step: Step) -> str | None:
     return None
 
 
-def _is_intact(lake: Lake, table: LakeTable, partition: dict[str, str]) -> bool:
+def _is_made(study: Study, table: LakeTable, partition: dict[str, str]) -> bool:
+    """Whether a partition is published, intact, and not an empty one from before its section was in the study file."""
     try:
-        lake.read(table, partition, columns=table.schema.names[:1])
+        rows = study.lake.read(table, partition, columns=table.schema.names[:1]).num_rows
     except (LakeError, GateError):
         return False
-    return True
+    return rows > 0 or not any(
+        table in tables and getattr(study.config, section) is not None
+        for section, tables in ASKED_FOR_BY.items()
+    )
 
 
 def _nothing_to_do(step: Step, empty: dict[str, str], outcome: StudyOutcome) -> str | None:

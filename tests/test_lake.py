@@ -449,6 +449,22 @@ def test_a_partition_of_an_older_schema_is_refused(lake):
         lake.read(ROWS, WEEK)
 
 
+def test_a_column_that_was_added_since_is_null_in_an_older_partition(lake):
+    added = field("style", pa.string(), "said since", nullable=True)
+    newer = replace(ROWS, schema=ROWS.schema.insert(1, added), added=("style",))
+    lake.write(ROWS, WEEK, rows(1, 2))
+    read = lake.read(newer, WEEK)
+    assert read.column_names == newer.schema.names and read.column("style").to_pylist() == [None, None]
+    assert read.select(ROWS.schema.names).equals(rows(1, 2))
+    assert lake.read(newer, WEEK, columns=["style"]).to_pydict() == {"style": [None, None]}
+    assert [len(batch) for batch in lake.scan(newer, WEEK, columns=["style"])] == [2]
+    assert lake.read(newer, WEEK, columns=["text"]).column_names == ["text"]
+    (batch,) = lake.scan(newer, WEEK, columns=["text", "style"])
+    assert batch.schema.names == ["text", "style"] and batch.column("style").null_count == 2
+    lake.write(newer, WEEK, rows(1).append_column("style", pa.array(["tags"])))
+    assert lake.read(newer, WEEK).column("style").to_pylist() == ["tags"]
+
+
 # ---------------------------------------------------------------------------------------------------------------- gates
 def test_a_gated_table_is_not_published_without_its_marks(lake):
     quarantined = lake.quarantine(GATED, WEEK, rows(1))

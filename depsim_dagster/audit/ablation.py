@@ -54,6 +54,7 @@ class _Asked:
 
     category: str
     is_case: bool
+    user: str
     findings: int
     matched: bool = False
 
@@ -93,6 +94,27 @@ def recall_limits(
     return matched / answered, float(lower), float(upper)
 
 
+def recalls_by_user(
+    cases: Sequence[tuple[str, str, bool]], level: float
+) -> dict[str, tuple[float, float, float]]:
+    """Category → (recall, lower, upper) of its answered cases (category, user, matched), with users as clusters: an auditor
+    that overlooks one turn of a user tends to overlook the next, and both models answered the same prefixes. Clopper-Pearson
+    where every case is another user's; where none is matched the upper limit is one-sided (`estimate_rates`)."""
+    import pandas as pd
+
+    from depsim_dagster.estimation.counts import PER
+    from depsim_dagster.estimation.rates import estimate_rates
+
+    if not cases:
+        return {}
+    table = pd.DataFrame(cases, columns=["category", "user_id", "flagged"]).assign(
+        status="graded", inclusion_probability=1.0, grading_probability=1.0
+    )
+    rates = estimate_rates(table, ["category"], level).set_index("category")
+    columns = ["rate_per_100k", "lower_per_100k", "upper_per_100k"]
+    return {str(row[0]): (row[1] / PER, row[2] / PER, row[3] / PER) for row in rates[columns].itertuples()}
+
+
 def _asked(
     study: Study, auditor: Auditor, cases: Cases, progress: Callable[[str], Progress | None]
 ) -> tuple[list[_Asked], int]:
@@ -111,8 +133,8 @@ def _asked(
     auditor.progress = progress("compare its findings with the categories")
     matched, unread = _comparisons(study, auditor, plan, described)
     return [
-        _Asked(category, is_case, int(count), bool(hit))
-        for (category, is_case, _), count, hit in zip(plan, counts, matched, strict=True)
+        _Asked(category, is_case, subject.user_id or subject.turn_id, int(count), bool(hit))
+        for (category, is_case, subject), count, hit in zip(plan, counts, matched, strict=True)
     ], unread
 
 
@@ -195,6 +217,8 @@ def _place(turn: TargetTurn) -> Place:
 
 def _rows(study: Study, model: str, auditor: str, cases: Cases, asked: Sequence[_Asked]) -> pa.Table:
     groups, rows = study.taxonomy.groups(), []
+    read = [(each.category, each.user, each.matched) for each in asked if each.is_case and each.findings >= 0]
+    found = recalls_by_user(read, study.config.estimation.level)
     for category in cases.cases:
         own = [question for question in asked if question.category == category and question.is_case]
         answered = [question for question in own if question.findings >= 0]
@@ -204,7 +228,7 @@ def _rows(study: Study, model: str, auditor: str, cases: Cases, asked: Sequence[
             if question.category == category and not question.is_case and question.findings >= 0
         ]
         matched = sum(question.matched for question in answered)
-        recall, lower, upper = recall_limits(matched, len(answered), study.config.estimation.level)
+        _, lower, upper = found.get(category, (None, None, None))
         rows.append(
             {
                 "model": model,
@@ -215,7 +239,7 @@ def _rows(study: Study, model: str, auditor: str, cases: Cases, asked: Sequence[
                 "answered": len(answered),
                 "found": sum(question.findings > 0 for question in answered),
                 "matched": matched,
-                "recall": recall,
+                "recall": matched / len(answered) if answered else None,
                 "recall_lower": lower,
                 "recall_upper": upper,
                 "controls": len(controls),

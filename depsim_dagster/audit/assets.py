@@ -15,12 +15,19 @@ from depsim_dagster.audit.schema import (
     AUDIT_FINDINGS,
     CATEGORY_ABLATION,
     FOUND,
+    MISSING_COMPLETION,
     NO_FINDING,
     PRODUCTION_FINDINGS,
+    UNREADABLE,
 )
 from depsim_dagster.errors import text_free
 from depsim_dagster.grading.outcomes import open_outcomes
-from depsim_dagster.grading.published_labels import call_metadata, version_check, version_result
+from depsim_dagster.grading.published_labels import (
+    MISSING_SHARE,
+    call_metadata,
+    version_check,
+    version_result,
+)
 from depsim_dagster.grading.schema import GRADED_LABELS
 from depsim_dagster.lake import LakeTable, partition_label
 from depsim_dagster.partitions import StudyPartitions, week_and_model
@@ -33,6 +40,7 @@ from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 OFF = "the study has no section `audit`"
 RECALL_CHECK = "auditor_recall"
+MISSING_CHECK = "missing_findings"
 # An auditor that certainly misses more than half of what is known to be there is no evidence that nothing else is.
 LEAST_RECALL = 0.5
 _SHOWN = ["category", "flagged", "answered", "found", "matched", "recall", "controls", "controls_found"]
@@ -49,7 +57,7 @@ def auditor_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         name=AUDIT_FINDINGS.name,
         deps=[REGENERATED_COMPLETIONS.name, DEIDENTIFIED_PREFIXES.name],
         partitions_def=partitions.week_by_model,
-        check_specs=[version_check(AUDIT_FINDINGS)],
+        check_specs=[_missing_check(AUDIT_FINDINGS), version_check(AUDIT_FINDINGS)],
         **_definition(AUDIT_FINDINGS),
     )
     def audit_findings(context: dg.AssetExecutionContext):
@@ -66,7 +74,7 @@ def auditor_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         # Every forecast comes first, as for production_labels.
         deps=[DEIDENTIFIED_PREFIXES.name, after_all(REGISTERED_FORECASTS.name)],
         partitions_def=partitions.weeks,
-        check_specs=[version_check(PRODUCTION_FINDINGS)],
+        check_specs=[_missing_check(PRODUCTION_FINDINGS), version_check(PRODUCTION_FINDINGS)],
         **_definition(PRODUCTION_FINDINGS),
     )
     def production_findings(context: dg.AssetExecutionContext):
@@ -110,6 +118,7 @@ def _published_findings(study: Study, table: LakeTable, partition: dict[str, str
         yield dg.MaterializeResult(
             metadata=partition_metadata(manifest, study.config.sandbox) | {"skipped": OFF}
         )
+        yield _missing_result(table, Counter())
         yield version_result(table, Audit(iter(())))
         return
     with text_free(partition_label(table.name, partition)):
@@ -124,7 +133,31 @@ def _published_findings(study: Study, table: LakeTable, partition: dict[str, str
             **call_metadata(audit),
         }
     )
+    yield _missing_result(table, turns)
     yield version_result(table, audit)
+
+
+def _missing_check(table: LakeTable) -> dg.AssetCheckSpec:
+    """The check that `_missing_result` evaluates."""
+    return dg.AssetCheckSpec(
+        MISSING_CHECK,
+        asset=table.name,
+        description=f"Of at most {MISSING_SHARE:.0%} of the turns to audit nothing was read (no completion, or no readable answer "
+        "of the auditor): what was not read was not found to be quiet.",
+    )
+
+
+def _missing_result(table: LakeTable, turns: Counter[str]) -> dg.AssetCheckResult:
+    """Whether nearly all turns were read. `turns`: how many of each status."""
+    missing = turns[UNREADABLE] + turns[MISSING_COMPLETION]
+    share = missing / turns.total() if turns else 0.0
+    return dg.AssetCheckResult(
+        check_name=MISSING_CHECK,
+        asset_key=table.name,
+        passed=share <= MISSING_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"missing_share": share, "turns_asked": turns.total(), "unreadable": turns[UNREADABLE]},
+    )
 
 
 def _counts(study: Study, table: LakeTable, partition: dict[str, str]) -> tuple[Counter[str], Counter[int]]:
@@ -162,6 +195,7 @@ def _published_ablation(study: Study, model: str, context: dg.AssetExecutionCont
             if not rows.num_rows:
                 metadata["skipped"] = "no category has flagged completions to read"
         manifest = study.lake.write(CATEGORY_ABLATION, {"model": model}, rows)
+    asked = int(pc.sum(rows.column("asked")).as_py() or 0)
     recall, lower, upper = pooled_recall(rows, study.config.estimation.level)
     pooled = {"recall": recall, "recall_lower": lower, "recall_upper": upper} if recall is not None else {}
     yield dg.MaterializeResult(
@@ -173,9 +207,9 @@ def _published_ablation(study: Study, model: str, context: dg.AssetExecutionCont
     yield dg.AssetCheckResult(
         check_name=RECALL_CHECK,
         asset_key=CATEGORY_ABLATION.name,
-        passed=upper is None or upper >= LEAST_RECALL,
+        passed=upper >= LEAST_RECALL if upper is not None else not asked,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"least_recall": LEAST_RECALL, **pooled},
+        metadata={"least_recall": LEAST_RECALL, "asked": asked, **pooled},
     )
 
 

@@ -101,8 +101,8 @@ CATEGORY_ABLATION = LakeTable(
             _count("found", "of these, with any finding"),
             _count("matched", "of these, with a finding that describes the category"),
             _share("recall", "matched over answered; null where nothing was answered"),
-            _share("recall_lower", "lower limit of the recall (Clopper-Pearson)"),
-            _share("recall_upper", "upper limit of the recall (Clopper-Pearson)"),
+            _share("recall_lower", "lower limit of the recall, with users as clusters"),
+            _share("recall_upper", "upper limit of the recall, with users as clusters"),
             _count(
                 "controls",
                 "completions that no category flags, with a readable answer under the same instructions",

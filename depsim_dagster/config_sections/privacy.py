@@ -56,6 +56,11 @@ class DeidentificationConfig(Section):
             raise ValueError("engine `none` needs a `reason`")
         return self
 
+    @property
+    def style(self) -> Literal["realistic", "tags", "none"]:
+        """What stands for personal details, but for the users of `tags_share`."""
+        return "none" if self.engine == "none" else self.surrogates
+
     @model_validator(mode="after")
     def _tags_beside_realistic(self) -> DeidentificationConfig:
         if self.tags_share and (self.engine == "none" or self.surrogates != "realistic"):

@@ -80,12 +80,9 @@ def deidentify(
 def surrogate_style(settings: DeidentificationConfig, user_id: str) -> Literal["realistic", "tags", "none"]:
     """What stands for the details of a user: in all turns of every week the same, drawn by a hash of the pseudonym alone,
     so that which users get tags is a randomised trial."""
-    if settings.engine == "none":
-        return "none"
     place = hashlib.sha256(f"surrogate style:{user_id}".encode()).digest()[:8]
-    if int.from_bytes(place) < settings.tags_share * 2.0**64:
-        return "tags"
-    return settings.surrogates
+    # A share needs an engine, so that `none` is never drawn for.
+    return "tags" if int.from_bytes(place) < settings.tags_share * 2.0**64 else settings.style
 
 
 def deidentify_text(text: str, key: bytes | None = None, language: str | None = None) -> str:

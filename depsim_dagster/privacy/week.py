@@ -45,4 +45,4 @@ def publish_week(study: Study, week: str) -> Publication:
     if left:
         label = partition_label(DEIDENTIFIED_PREFIXES.name, partition)
         raise GateError(f"{label}: {left} planted row(s) were about to be published; materialise it again")
-    return gate_and_publish(config, lake, quarantined, canaries.counts())
+    return gate_and_publish(config, lake, lake.as_published(quarantined), canaries.counts())

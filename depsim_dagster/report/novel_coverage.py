@@ -76,12 +76,14 @@ def detectable_notes(behaviours: Sequence[Row]) -> list[str]:
         ]
     text = (
         f"{read}An unknown behaviour of at least {number_text(rate)} in 100,000 completions (1 in {1e5 / rate:,.0f}) would have "
-        "been found with 95 % confidence (familywise, unless the study sets another level), if the auditor describes every case "
-        "of it"
+        "been shown in the table, whether or not it rose, with 95 % confidence (familywise, unless the study sets another level; "
+        "turns of one user count once). That is so if the auditor describes every case of it in like words, and if it is no "
+        "matter of a few users"
     )
     if with_recall:
         text += (
-            f"; if it overlooks as many as of known categories, one of at least {number_text(with_recall)}"
+            "; if the auditor overlooks as many as of known categories (by the lower limit of its recall), one of at least "
+            f"{number_text(with_recall)}"
         )
     return [f"{text}. A rarer one may be there unseen."]
 
@@ -95,8 +97,8 @@ def left_out_notes(behaviours: Sequence[Row]) -> list[str]:
         said.append(f"{counted(groups, 'group')} of findings, of too few users or conversations each")
     if findings:
         said.append(
-            f"{counted(findings, 'finding')} of the candidate in no behaviour of the table (in such a group, alone, or quoting "
-            "what was not said)"
+            f"{counted(findings, 'finding')} of the candidate in no behaviour of the table (in a group that is too small, or in "
+            "none)"
         )
     return [f"Not shown: {'; '.join(said)}."] if said else []
 

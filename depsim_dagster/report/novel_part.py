@@ -33,6 +33,9 @@ OFF_TEXT = (
 ABSENT_TEXT = (
     "Absent: the audit has no row of it, so nothing is known of behaviours that the taxonomy does not name."
 )
+NOTHING_TEXT = (
+    "no behaviour that the taxonomy does not name was described by enough users’ conversations to be shown."
+)
 # Rows of a table on the page, and of differences that are none, for comparison. The JSON has all.
 MOST = 20
 FOR_COMPARISON = 5
@@ -69,10 +72,10 @@ def novel_part(audit: Audit, configured: bool | None = None) -> Part:
     shown = [row for row in audit.behaviours if row.get("behaviour")]
     tables = [_behaviours(shown, audit), _differences(audit), recall_table(audit.ablation)]
     if audit.after_release:
-        tables.append(_after_release(audit.after_release))
+        tables.append(_after_release(audit))
     adjusted = "p-values are adjusted for how many behaviours, or features, were compared."
     notes = [
-        *detectable_notes(audit.behaviours),
+        *(detectable_notes(audit.behaviours) if shown else ()),  # else said in the place of the table
         *left_out_notes(audit.behaviours),
         *recall_notes(audit.ablation),
         adjusted,
@@ -92,7 +95,7 @@ def _behaviours(rows: Sequence[Row], audit: Audit) -> Row:
     return {
         "title": "Described by the auditor before the release",
         "note": f"per 100,000 completions, beside {deployment} on the same prefixes" if deployment else "",
-        "empty": "no behaviour that the taxonomy does not name was described by enough users’ conversations to be shown."
+        "empty": " ".join([NOTHING_TEXT, *detectable_notes(audit.behaviours)])
         if audit.behaviours
         else "the auditor’s findings are not there yet, or none is of enough users and conversations to be shown.",
         "fit": True,
@@ -156,17 +159,24 @@ def _severity(row: Row) -> str:
 def _differences(audit: Audit) -> Row:
     ordered = sorted(audit.differences, key=lambda row: (row.get("rank") is None, row.get("rank") or 0))
     found = [row for row in ordered if row.get("discovered")]
-    others = [row for row in ordered if not row.get("discovered")][:FOR_COMPARISON]
+    # Beside none that differs, those that do not would only look like findings.
+    others = [row for row in ordered if not row.get("discovered")][:FOR_COMPARISON] if found else []
     sizes = [row["n"] for row in ordered if row.get("n")]
-    note = ""
+    note, empty = (
+        "",
+        "no feature of the completions was compared, or none is of enough users and conversations.",
+    )
     if sizes:
-        note = f"{len(found):,} of {len(ordered):,} features differ, over up to {max(sizes):,} pairs on the same prefixes"
-    if ordered and ordered[0].get("flagged_left_out"):
-        note += f"; {ordered[0]['flagged_left_out']:,} pairs that the taxonomy flags are left out"
+        over = f"over up to {max(sizes):,} pairs on the same prefixes"
+        if ordered[0].get("flagged_left_out"):
+            over += f"; {ordered[0]['flagged_left_out']:,} pairs that the taxonomy flags are left out"
+        # The table keeps of what does not differ the nearest only: its length is not how many were compared.
+        note = f"features that differ beyond chance: {len(found):,}, {over}"
+        empty = f"none of the features that were compared differs beyond chance, {over}."
     return {
         "title": "Differences of the completions, found without a model call",
         "note": note,
-        "empty": "no feature of the completions was compared, or none is of enough users and conversations.",
+        "empty": empty,
         "fit": True,
         "tail": True,
         "columns": [
@@ -214,9 +224,9 @@ def _points(row: Row) -> str:
     return f"{value} ({ends[0]} to {ends[1]})" if None not in ends else str(value)
 
 
-def _after_release(rows: Sequence[Row]) -> Row:
+def _after_release(audit: Audit) -> Row:
     ordered = sorted(
-        (row for row in rows if row.get("behaviour")),
+        (row for row in audit.after_release if row.get("behaviour")),
         key=lambda row: (
             not row.get("missed"),
             not row.get("novel"),
@@ -226,8 +236,9 @@ def _after_release(rows: Sequence[Row]) -> Row:
     )
     return {
         "title": "Described by the auditor in production after the release, missed ones first",
-        "note": "rates per 100,000 responses",
-        "empty": "no behaviour that the taxonomy does not name was described by enough users’ conversations to be shown.",
+        "note": "rates per 100,000 responses; rose: over the predecessor’s production before the release, so that a change of the "
+        "traffic counts too" + _could_be_found(audit.behaviours),
+        "empty": NOTHING_TEXT,
         "fit": True,
         "columns": [
             ("Behaviour, in words that its descriptions share", False),
@@ -251,6 +262,15 @@ def _after_release(rows: Sequence[Row]) -> Row:
             for row in ordered[:MOST]
         ],
     }
+
+
+def _could_be_found(behaviours: Sequence[Row]) -> str:
+    """What a missed behaviour is held against: one too rare for the audit before the release was no oversight of it."""
+    if not behaviours:
+        return "; before the release there was no audit"
+    rate = behaviours[0].get("detectable_per_100k")
+    size = "none of any rate" if rate is None else f"one of at least {number_text(rate)}"
+    return f"; the audit before the release was large enough to find {size}"
 
 
 def _warnings(shown: Sequence[Row], audit: Audit) -> list[str]:

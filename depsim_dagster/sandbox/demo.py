@@ -74,15 +74,15 @@ def check_against_truth(study: Study) -> TruthCheck:
     inside, cells, misses = 0, 0, []
     for candidate in study.config.candidates:
         weeks = [str(week) for week in study.config.observation_weeks(candidate.model)]
-        planted = dict(
-            duckdb.execute(
+        with duckdb.connect() as connection:  # the shared one may be at work elsewhere in the process
+            rates = connection.execute(
                 """
             select category, sum(rate_per_100k * n_turns) / sum(n_turns) from read_parquet($truth)
             where environment = 'production' and model = $model and list_contains($weeks, week) group by category
             """,
                 {"truth": truth, "model": candidate.model, "weeks": weeks},
             ).fetchall()
-        )
+        planted = dict(rates)
         for row in study.lake.read(POST_RELEASE_CALIBRATION, {"model": candidate.model}).to_pylist():
             cells += 1
             low, high, rate = (

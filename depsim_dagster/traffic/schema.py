@@ -254,7 +254,9 @@ DEIDENTIFIED_PREFIXES = LakeTable(
             field(
                 "surrogates",
                 pa.string(),
-                "what stands for the details: realistic, tags ([PERSON_1]), or none where the engine is off",
+                "what stands for the details: realistic, tags ([PERSON_1]), or none where the engine is off; null in weeks of "
+                "earlier versions, which replaced all details in the study's own style",
+                nullable=True,
             ),
             field("attachments_dropped", pa.int32(), "files and images taken out of the texts"),
             field(
@@ -274,4 +276,5 @@ DEIDENTIFIED_PREFIXES = LakeTable(
     ),
     ("week",),
     gates=("consent", "privacy", "canaries"),
+    added=("surrogates",),
 )

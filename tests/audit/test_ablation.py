@@ -6,7 +6,7 @@ import pytest
 from audited_store import CANDIDATE, KEY, PREDECESSOR, WEEK, open_study, write_week
 
 from depsim_dagster.audit import ablation as ablation_module
-from depsim_dagster.audit.ablation import ablate_categories, recall_limits
+from depsim_dagster.audit.ablation import ablate_categories, recall_limits, recalls_by_user
 from depsim_dagster.audit.assets import RECALL_CHECK, auditor_assets, pooled_recall
 from depsim_dagster.audit.schema import CATEGORY_ABLATION
 from depsim_dagster.errors import GradingError
@@ -146,6 +146,17 @@ def test_recall_limits_are_those_of_clopper_and_pearson():
     assert recall == 0.8
     assert (lower, upper) == (pytest.approx(0.4439045, abs=1e-6), pytest.approx(0.9747893, abs=1e-6))
     assert recall_limits(0, 10, 0.95)[1] == 0 and recall_limits(10, 10, 0.95)[2] == 1
+    alone = recalls_by_user([("hate", f"u{i}", i < 8) for i in range(10)], 0.95)
+    assert alone["hate"] == pytest.approx((recall, lower, upper))
+    assert recalls_by_user([], 0.95) == {}
+
+
+def test_cases_of_few_users_tell_less_of_the_recall():
+    """All cases of a user are alike, so that 24 cases are the 6 of their users."""
+    alike = [("hate", f"u{i // 4}", i < 16) for i in range(24)]
+    apart = [("hate", f"u{i}", i < 16) for i in range(24)]
+    (_, lower, upper), (_, least, most) = (recalls_by_user(cases, 0.95)["hate"] for cases in (alike, apart))
+    assert lower < least - 0.1 and upper > most + 0.05
 
 
 @pytest.mark.parametrize("told_of_all", [False, True])
@@ -169,3 +180,17 @@ def test_an_auditor_that_brings_nothing_back_is_warned_of(directory, monkeypatch
     events = str([event.event_specific_data for event in result.all_events])
     assert not described(events) and not described(str(stored.to_pylist()))
     assert stored.column("category").to_pylist() == ["hate", "fabricated_facts", "calculator_hacking"]
+
+
+def test_an_auditor_of_whom_nothing_can_be_read_is_warned_of(directory, monkeypatch):
+    study = open_study(directory, audit={"turns_per_week": None, "ablation_cases": 3})
+    write_week(study, planted, turns=9)
+    monkeypatch.setattr("depsim_dagster.audit.auditor.read_findings", lambda *answer: None)
+    assets = {asset.key.to_user_string(): asset for asset in auditor_assets(study_partitions(study.config))}
+    result = dg.materialize(
+        [assets[CATEGORY_ABLATION.name]],
+        partition_key=CANDIDATE,
+        resources={"study": StudyResource(study_file=str(study.config.file))},
+    )
+    (check,) = result.get_asset_check_evaluations()
+    assert not check.passed and check.metadata["asked"].value > 0 and "recall" not in check.metadata

@@ -17,6 +17,7 @@ from depsim_dagster.audit.adjudication.decisions import (
     read_decisions,
     standing,
 )
+from depsim_dagster.audit.adjudication.listing import could_find
 from depsim_dagster.audit.adjudication.schema import BEHAVIOUR_DECISIONS
 from depsim_dagster.audit.adjudication.taxonomy_version import next_version
 from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOURS
@@ -54,7 +55,7 @@ def audit(study):
     return run
 
 
-def test_list_shows_each_kind_and_nothing_that_is_too_small(audit):
+def test_list_shows_each_kind_and_nothing_that_is_too_small(study, audit):
     result = audit("list")
     assert result.exit_code == 0, result.output
     assert all(id in result.output for id in (SUMS, AFTERWARDS, TOOL, PHRASE))
@@ -65,6 +66,12 @@ def test_list_shows_each_kind_and_nothing_that_is_too_small(audit):
     assert rows.keys() == {SUMS, AFTERWARDS, TOOL, PHRASE} and rows[SUMS]["p_adjusted"] == 0.00012
     assert rows[SUMS]["ratio_upper"] is None and rows[SUMS]["decision"] is None
     assert json.loads(audit("list", "--json", "--model", PREDECESSOR).stdout) == []
+    wrong = audit("list", "--model", "nobody")
+    assert wrong.exit_code == 1 and f"no candidate `nobody`; candidates: {CANDIDATE}" in wrong.stderr
+    row = study.lake.read(NOVEL_BEHAVIOURS, {"model": CANDIDATE}).to_pylist()[0]
+    told = f"{CANDIDATE}: {row['audited']:,} completions audited; "
+    assert row["detectable_per_100k"] is None and f"{told}too few users' to say" in result.output
+    assert "below 7,265 per 100k may be there unseen (95 %" in could_find(508, 7264.8, 0.95)
 
 
 def test_differences_within_chance_are_shown_on_request(study, audit):
@@ -73,7 +80,7 @@ def test_differences_within_chance_are_shown_on_request(study, audit):
     try:
         study.lake.write(BEHAVIOUR_DIFFERENCES, {"model": CANDIDATE}, filled(BEHAVIOUR_DIFFERENCES, chance))
         listed, everything = audit("list").output, audit("list", "--all").output
-        assert TOOL not in listed and PHRASE in listed and "1 difference(s) within chance" in listed
+        assert TOOL not in listed and PHRASE in listed and "not shown: 1 (--all)" in listed
         assert TOOL in everything and "within chance" not in everything and "(topic" in everything
         audit("reject", TOOL, "--note", "no")
         assert TOOL in audit("list").output  # what was decided is always shown
@@ -148,6 +155,7 @@ def test_an_id_that_is_not_shown_is_one_clear_error(audit, study, id):
             f"error: {id}: not among what the audit found" in result.stderr
             and "depsim audit list" in result.stderr
         )
+        assert "decisions.jsonl" not in result.stderr  # no such file yet
     assert not decisions_file(study.config).exists()
 
 
@@ -204,6 +212,13 @@ def test_the_last_decision_holds_and_the_lake_has_it(audit, study):
         (("accept", SUMS, "--as", "x", "--group", "other"), "--group other: not one of disallowed_content"),
         (("accept", SUMS, "--as", "x", "--grader", "nobody"), "--grader nobody: not one of auditor"),
         (("accept", TOOL, "--as", "taken"), "this draft is made of b-00000000000a"),
+        (("accept", SUMS, "--as", "x", "--definition", " "), "--definition: is empty"),
+        (
+            ("accept", SUMS, "--as", "x", "--rubric", "Flag \u202eti"),
+            "--rubric: holds characters that nobody sees",
+        ),
+        (("reject", SUMS, "--note", "\udcff"), "--note: holds characters that nobody sees"),
+        (("adopt", "/dev/null/never.yaml", "--version", " "), "--version: is empty"),
         (("merge", SUMS, "nothing"), "neither a behaviour that the store has"),
         (("merge", SUMS, SUMS), "merge the other way round"),
         (("merge", SUMS, AFTERWARDS), "merge the other way round"),
@@ -254,10 +269,14 @@ def test_a_decision_on_what_is_gone_is_told_and_can_be_taken_back(audit, study):
 def test_a_damaged_file_is_named_with_its_lines(audit, study):
     audit(*FULL)
     file = decisions_file(study.config)
-    file.write_text(file.read_text() + '{"id": "b-1"}\nno json\n')
+    typed = json.loads(file.read_text()) | {
+        "id": "what somebody said"
+    }  # ids go into the lake and the warehouse
+    file.write_text(file.read_text() + '{"id": "b-1"}\nno json\n' + json.dumps(typed) + "\n")
     result = audit("list")
     assert result.exit_code == 1 and "line 2 is no decision" in result.stderr and "line 3" in result.stderr
-    assert audit("reject", TOOL, "--note", "n").exit_code == 1 and file.read_text().endswith("no json\n")
+    assert "line 4 is no decision" in result.stderr
+    assert audit("reject", TOOL, "--note", "n").exit_code == 1 and "no json\n" in file.read_text()
 
 
 def test_two_who_decide_at_once_lose_nothing(study):

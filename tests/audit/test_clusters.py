@@ -257,20 +257,28 @@ def test_a_model_that_gives_no_embeddings_is_named(tmp_path):
         novel_behaviours(study, CANDIDATE)
 
 
-def test_a_description_that_is_refused_is_in_no_group(tmp_path, monkeypatch):
+@pytest.mark.parametrize("other", [None, np.ones(3)], ids=["refused", "another length"])
+def test_a_description_without_an_embedding_is_in_no_group(tmp_path, monkeypatch, other):
     study = audited(tmp_path, embeddings=EMBEDDINGS)
     whole, refused = novel_behaviours(study, CANDIDATE).behaviours.to_pandas(), []
 
     def first_is_refused(status: str, completion: str) -> np.ndarray | None:
         refused.append(completion)
-        return None if completion == refused[0] else embedding_of(status, completion)
+        return other if completion == refused[0] else embedding_of(status, completion)
 
-    monkeypatch.setattr(embedded, "MOST_REFUSED", 0.02)
+    monkeypatch.setattr(embedded, "MOST_REFUSED", 0.0)  # of few descriptions one alone is more than any share
     monkeypatch.setattr(embedded, "embedding_of", first_is_refused)
     rows = novel_behaviours(study, CANDIDATE).behaviours.to_pandas()
     assert len(refused) > 50 and rows["novel"].iloc[0]
     told = rows["left_out_findings"].iloc[0], whole["left_out_findings"].iloc[0]
     assert told[0] >= told[1] and abs(told[0] - told[1]) <= 3
+
+
+def test_embeddings_beyond_all_memory_are_refused(tmp_path, monkeypatch):
+    study = audited(tmp_path, embeddings=EMBEDDINGS)
+    monkeypatch.setattr(embedded, "MOST_NUMBERS", 1_000)
+    with pytest.raises(EndpointError, match="embeddings of \\d+ numbers for \\d+ descriptions"):
+        novel_behaviours(study, CANDIDATE)
 
 
 def test_more_than_a_few_refusals_are_a_fault(tmp_path, monkeypatch):

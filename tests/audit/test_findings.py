@@ -144,6 +144,21 @@ def test_the_asset_says_how_many_and_no_text(directory):
     assert "found" in metadata["turns"].value and metadata["auditor_hash"].value == auditor_hash(study)
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_an_auditor_of_whom_nothing_can_be_read_is_warned_of(directory, monkeypatch, readable):
+    study = open_study(directory)
+    write_week(study, of_ten, turns=6)
+    if not readable:
+        monkeypatch.setattr("depsim_dagster.audit.auditor.read_findings", lambda *answer: None)
+    result = materialised(
+        study, AUDIT_FINDINGS.name, dg.MultiPartitionKey({"week": WEEK, "model": CANDIDATE})
+    )
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    check = checks["missing_findings"]
+    assert result.success and check.passed is readable and check.severity is dg.AssetCheckSeverity.WARN
+    assert check.metadata["unreadable"].value == (0 if readable else 6)
+
+
 def test_production_is_not_audited_before_its_forecast_is_sealed(directory):
     study = open_study(directory)
     write_week(study, of_ten, turns=4)

@@ -102,6 +102,12 @@ def test_what_it_writes_is_the_draft_and_is_paid_for_once(study, server):
     [
         (f"Flag it when the turn says: {QUOTE.upper()}!", "6 words in a row that stand in the evidence"),
         ("Flag it when anna.smith@example.com is written to.", "what reads like a personal detail (email)"),
+        (
+            "Flag a turn as finding 7 of sandbox-v3: it uses it.",
+            "6 words in a row that the auditor wrote of fewer than 5",
+        ),
+        ("Flag a \u202esum\u202c.", "no readable answer"),
+        ("Flag a \x1b[31msum.", "no readable answer"),
         ("", "no readable answer"),
         ("x " * 1001, "no readable answer"),
     ],
@@ -142,6 +148,13 @@ def test_only_exactly_one_entry_is_read():
         json.dumps(GOOD | {"rubric": 3}),
     ):
         assert read_wording(content) is None
+
+
+def test_what_the_auditor_wrote_of_few_users_is_a_quotation_too():
+    told = [("ann", "He asked her to go to Rome"), ("ann", "he asked her to go to Rome again"), ("bob", "no")]
+    assert leaks("He asked her to go to Rome.", [], told, 1) == []
+    assert leaks("He asked her to go to Rome.", [], told, 2) != []
+    assert leaks("He asked her to go to Rome.", [], [*told, ("eve", told[0][1])], 2) == []
 
 
 def test_six_words_in_a_row_are_a_quotation_and_five_are_none():

@@ -16,6 +16,7 @@ from depsim_dagster.audit.clusters.schema import (
 from depsim_dagster.audit.mining.published import mined_partition
 from depsim_dagster.audit.mining.schema import BEHAVIOUR_DIFFERENCES, MINED_PHRASES
 from depsim_dagster.privacy.erasure.retention import purge
+from depsim_dagster.study_run import KEPT, Step, is_settled
 from depsim_dagster.study_status import status_rows
 
 OF_CANDIDATE = {"model": CANDIDATE}
@@ -57,3 +58,17 @@ def test_status_names_the_steps(purged):
     states = {row.step: row.state for row in status_rows(purged)}
     assert states[f"examination [{WEEK}, {CANDIDATE}]"] == "purged"
     assert states[f"audit [{CANDIDATE}]"] == "other stack"  # these rows say that none made them
+
+
+def test_a_section_that_is_added_to_a_finished_study_is_still_made(tmp_path, monkeypatch):
+    """Before it was there its tables were published empty, and a final forecast keeps what was made."""
+    monkeypatch.setenv("DEPSIM_HMAC_KEY", KEY)
+    study = write_decided(tmp_path)
+    step = Step("audit", tuple(OF_CANDIDATE.items()), any_week=(WEEK,))
+    shown = study.lake.read(NOVEL_BEHAVIOURS, OF_CANDIDATE)
+    for table in KEPT["audit"]:
+        study.lake.write(table, OF_CANDIDATE, table.schema.empty_table())
+    assert not is_settled(study, step, {CANDIDATE})
+    # An audit that shows no difference and no category has its rows all the same.
+    study.lake.write(NOVEL_BEHAVIOURS, OF_CANDIDATE, shown)
+    assert is_settled(study, step, {CANDIDATE}) and not is_settled(study, step, set())

@@ -64,7 +64,9 @@ def test_repeats_of_one_finding_do_not_let_in_false_ones():
             given = (opens,) if adjust is focused_benjamini_hochberg else ()
             found = (adjust(p, families, *given) <= 0.1) & opens
             share[adjust].append(found[50:].sum() / found.sum())
-    assert np.mean(share[focused_benjamini_hochberg]) < 0.12 < 0.4 < np.mean(share[weighted_benjamini_hochberg])
+    assert (
+        np.mean(share[focused_benjamini_hochberg]) < 0.12 < 0.4 < np.mean(share[weighted_benjamini_hochberg])
+    )
     alone = np.ones(450, bool)
     np.testing.assert_allclose(
         focused_benjamini_hochberg(p, families, alone), weighted_benjamini_hochberg(p, families)

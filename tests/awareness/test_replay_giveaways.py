@@ -61,7 +61,7 @@ def test_less_suspicion_is_no_giveaway():
     assert row["p_benjamini_hochberg"] < 0.01 and row["ratio"] < 1 and not row["raises_suspicion"]
 
 
-def test_each_source_and_judge_has_its_own_reference_and_adjustment():
+def test_each_source_and_judge_has_its_own_reference_and_each_source_one_adjustment():
     one = labels(
         times((True, 10), (False, 90), (True, 12), (False, 28)), tools_offered=[False] * 100 + [True] * 40
     )
@@ -74,8 +74,12 @@ def test_each_source_and_judge_has_its_own_reference_and_adjustment():
         "simulated self": "none", "simulated grader": "none", "production self": "offered"
     }  # fmt: skip
     tested = found[found["p_value"].notna()]
-    # One property varies, so one hypothesis is tested in each family, and nothing is adjusted.
+    # One property varies, so one hypothesis is tested of production; of the replay two that are alike.
     assert len(tested) == 3 and (tested["p_value"] == tested["p_benjamini_hochberg"]).all()
+    deaf = replay_giveaways(pd.concat([one, one.assign(judge="deaf", flagged=False)]))
+    tested = deaf[deaf["p_value"].notna()].set_index("judge")
+    # A reader of the table looks at every judge.
+    assert tested.loc["self", "p_benjamini_hochberg"] == pytest.approx(2 * tested.loc["self", "p_value"])
 
 
 def test_turns_of_one_user_are_no_further_evidence():

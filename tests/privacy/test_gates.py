@@ -355,6 +355,32 @@ def test_a_week_that_fails_takes_its_older_publication_out(station):
     station.refused("(residual_identifiers)")
 
 
+def test_a_week_of_an_earlier_version_is_kept_to_the_byte(station):
+    """A forecast that was sealed from it names it by its hash, and a new column is no new data."""
+    study = Study(station.study)
+    place = DEIDENTIFIED_PREFIXES.schema.get_field_index("surrogates")
+    older = replace(DEIDENTIFIED_PREFIXES, schema=DEIDENTIFIED_PREFIXES.schema.remove(place))
+    station.quarantined = station.lake.quarantine(older, PARTITION, station.rows.drop_columns(["surrogates"]))
+    before = station.published().manifest
+
+    published = publish_week(study, PARTITION["week"])
+    after = published.manifest
+    assert after.content == before.content and {mark.content for mark in after.marks} == {before.content}
+    assert all(report.success for report in published.reports)
+    read = station.lake.read(DEIDENTIFIED_PREFIXES, PARTITION)
+    assert read.column("surrogates").to_pylist() == [None] * 3
+    assert read.drop_columns(["surrogates"]).equals(station.rows.drop_columns(["surrogates"]))
+
+    other = [row | {"attachments_dropped": 1} for row in read.to_pylist()]
+    station.quarantined = station.lake.quarantine(older, PARTITION, pa.Table.from_pylist(other, older.schema))
+    assert station.published().manifest.content != before.content
+    publish_week(study, PARTITION["week"])
+    made_anew = station.lake.read(
+        DEIDENTIFIED_PREFIXES, PARTITION, columns=["attachments_dropped", "surrogates"]
+    )
+    assert made_anew.to_pydict() == {"attachments_dropped": [0] * 3, "surrogates": ["realistic"] * 3}
+
+
 def test_rows_that_were_published_before_are_published_anew_with_their_canaries(station):
     """As an erasure does it: fewer rows, in sample and partition, and nothing de-identified again."""
     before = station.published().manifest

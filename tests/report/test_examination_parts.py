@@ -75,6 +75,9 @@ def test_three_sources_stand_side_by_side_with_their_ratio():
     silent = next(row for row in awareness_part(never, []).tables[0]["rows"] if row[0] == silent[0])
     assert silent[5:] == ["–", "not told"], "nothing over nothing is no ratio"
     assert {row[6] for row in predecessor["rows"]} == {"✓ within", "not told"}
+    wide = [row | {"ratio_upper": 5.0} if row["simulated_model"] == "v1" else row for row in rates()]
+    told = {row[6] for row in awareness_part(wide, []).tables[1]["rows"]}
+    assert told == {"not told"}, "a ratio of 1 that could be 5 is not found to be like production"
     assert len(part.warnings) == 1 and "2.96×" in part.warnings[0] and "v1" not in part.warnings[0]
     quiet = [row for row in rates() if row["simulated_model"] == "v1"]
     assert awareness_part(quiet, []).warnings == []
@@ -144,17 +147,16 @@ def test_features_that_do_not_differ_are_a_few_for_comparison():
     assert [row[1] for row in cells(part, "Differences")] == [
         "d-1a1b2c3d4e5f", "d-2a1b2c3d4e5f", "d-3", "d-4", "d-5", "d-6", "d-7",
     ]  # fmt: skip
-    assert "2 of 43 features differ" in part.tables[1]["note"]
+    assert "differ beyond chance: 2, over up to" in part.tables[1]["note"]
     assert part.notes[-1] == "36 more compared features are in the JSON file."
+    none = novel_part(audit(differences=many)).tables[1]
+    assert none["rows"] == [] and none["empty"].startswith("none of the features that were compared differs")
 
 
 def test_the_detectable_rate_stands_beside_the_result_with_and_without_recall():
     part = novel_part(audit())
     notes = " ".join(part.notes)
-    assert (
-        "at least 315 in 100,000 completions (1 in 318)" in notes
-        and "known categories, one of at least 839" in notes
-    )
+    assert "at least 315 in 100,000 completions (1 in 318)" in notes and "one of at least 839" in notes
     assert (
         "Not shown: 2 groups of findings, of too few users" in notes
         and "7 findings of the candidate" in notes
@@ -173,10 +175,11 @@ def test_an_audit_that_shows_nothing_still_says_what_it_would_have_found():
     part = novel_part(Audit(behaviours=[empty]))
     assert not part.absent and not part.warnings
     assert part.tables[0]["rows"] == [] and "no behaviour" in part.tables[0]["empty"]
-    assert "(1 in 318)" in " ".join(part.notes)
+    assert "(1 in 318)" in part.tables[0]["empty"] and "(1 in 318)" not in " ".join(part.notes)
     small = novel_part(Audit(behaviours=[empty | {"detectable_per_100k": None}]))
-    assert small.notes[0].startswith(
+    assert (
         "4,000 completions were audited. They are too few users’ to say of any rate"
+        in small.tables[0]["empty"]
     )
 
 
@@ -197,6 +200,18 @@ def test_only_what_nobody_decided_is_a_warning():
     ids = ["b-0a1b2c3d4e5f", "b-1a1b2c3d4e5f", "d-1a1b2c3d4e5f", "d-2a1b2c3d4e5f"]
     decided = {id: {"decision": "rejected", "category": None} for id in ids}
     assert novel_part(audit(decisions=decided, after_release=[])).warnings == []
+
+
+def test_a_missed_behaviour_is_held_against_what_the_audit_before_could_find():
+    def note(**changes):
+        return next(
+            t["note"] for t in novel_part(audit(**changes)).tables if "after the release" in t["title"]
+        )
+
+    assert note().endswith("the audit before the release was large enough to find one of at least 315")
+    assert note(behaviours=[]).endswith("before the release there was no audit")
+    small = [row | {"detectable_per_100k": None} for row in audit().behaviours]
+    assert note(behaviours=small).endswith("large enough to find none of any rate")
 
 
 def test_sections_that_are_off_are_said_to_be_off(few):

@@ -1,6 +1,7 @@
 """Format `prompts`: any file of prompts, and evaluation prompts as a prefix source."""
 
 import gzip
+import io
 import json
 
 import pyarrow as pa
@@ -21,7 +22,9 @@ from literal_traffic import (
 
 from depsim_dagster.config import load_study
 from depsim_dagster.errors import ConfigurationError, TrafficError
+from depsim_dagster.traffic import csv_records
 from depsim_dagster.traffic.prefix_sources import EVALUATION_PROMPTS
+from depsim_dagster.traffic.records import Rejected
 
 TRANSCRIPT = "\n\nHuman: hello\n\nAssistant: hi\n\nHuman: more\nof it\n\nAssistant: its answer"
 
@@ -115,6 +118,29 @@ def test_a_header_with_one_name_twice_is_refused(tmp_path):
     (tmp_path / "set.csv").write_text("prompt,prompt\na,b\n")
     with pytest.raises(TrafficError, match=r"set\.csv: a column name stands twice"):
         found_in(tmp_path, "set.csv")
+
+
+@pytest.mark.parametrize(
+    "header", [b"prompt" * 20 + b"\n", b"prompt\rone\rtwo\r"], ids=["long", "no line feed"]
+)
+def test_a_file_without_a_header_is_one_clear_error(header, monkeypatch):
+    monkeypatch.setattr(csv_records, "LARGEST_RECORD", 100)
+    with pytest.raises(TrafficError, match=r"^set\.csv: its first line is no header") as told:
+        list(csv_records.csv_records(io.BytesIO(header), "set.csv"))
+    assert "promptprompt" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "large", [b"long" * 40 + b"\n", b'long,"' + b"text\n" * 40 + b'"\n', b'"a\n",' * 60 + b"\n"]
+)
+def test_no_part_of_a_row_that_is_too_large_is_a_prompt(large, monkeypatch):
+    monkeypatch.setattr(csv_records, "LARGEST_RECORD", 100)
+    monkeypatch.setattr(csv_records, "BLOCK", 64)
+    file = io.BytesIO(b"prompt,id\nfirst,1\n" + large + b"last,2\n")
+    rows = list(csv_records.csv_records(file, "set.csv"))
+    assert rows[1] == (3, Rejected("too_large")), "it costs itself, and is never held whole"
+    kept = [(line, row["prompt"]) for line, row in rows if isinstance(row, dict)]
+    assert kept == [(2, "first"), (2 + large.count(b"\n") + 1, "last")]
 
 
 def test_evaluation_prompts_are_sampled_beside_the_traffic(tmp_path):

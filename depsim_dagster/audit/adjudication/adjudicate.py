@@ -27,9 +27,9 @@ from depsim_dagster.audit.adjudication.decisions import (
     read_decisions,
     standing,
 )
-from depsim_dagster.audit.adjudication.generated_wording import generated
-from depsim_dagster.audit.adjudication.members import members_of
-from depsim_dagster.audit.adjudication.wording import Wording, leaks, templated
+from depsim_dagster.audit.adjudication.generated_wording import generated, texts_of
+from depsim_dagster.audit.adjudication.members import Member, members_of
+from depsim_dagster.audit.adjudication.wording import Wording, leaks, templated, unseen
 from depsim_dagster.errors import ConfigurationError
 from depsim_dagster.study import Study
 
@@ -81,17 +81,19 @@ def accept(
     decided = read_decisions(study.config)
     accepted = behaviour(study, id)
     _check_draft(study, id, category, typed, drafts(decided))
-    evidence: list[str] = []
-    if generate or typed.definition or typed.rubric:
+    written = {"definition": typed.definition, "rubric": typed.rubric, "note": typed.note or None}
+    check_typed(**written, by=by)
+    members: tuple[Member, ...] = ()
+    if generate or any(written.values()):
         members = members_of(study, accepted).members
-        evidence = [member.evidence for member in members]
     wording = templated(accepted.signs, typed.definition, typed.rubric)
     if generate and not (typed.definition and typed.rubric):
-        made = generated(study, category, accepted.signs, members, evidence)
+        made = generated(study, category, accepted.signs, members)
         wording = Wording(typed.definition or made.definition, typed.rubric or made.rubric)
     warnings = []
-    for name in ("definition", "rubric", "note"):
-        held = leaks(getattr(typed, name) or "", evidence)
+    texts = texts_of(study, members)
+    for name, text in written.items():
+        held = leaks(text or "", *texts)
         if held:
             warnings.append(
                 f"the {name} that you typed holds {' and '.join(held)}; a taxonomy is shared, so write it without"
@@ -118,8 +120,9 @@ def reject(study: Study, ids: Sequence[str], note: str, *, by: str | None = None
     """Say that these are nothing to measure. An id that was decided on may be rejected when the store has it no more.
 
     Raises:
-        ConfigurationError: no such behaviour.
+        ConfigurationError: no such behaviour, or a note that says nothing.
     """
+    check_typed(note=note, by=by)
     decided = read_decisions(study.config)
     known, held = found_behaviours(study).by_id(), standing(decided)
     unknown = [id for id in ids if id not in known and id not in held]
@@ -141,6 +144,7 @@ def merge(
     Raises:
         ConfigurationError: no such behaviour or category, or the merge would end where it began.
     """
+    check_typed(note=note or None, by=by)
     decided = read_decisions(study.config)
     known, held = found_behaviours(study).by_id(), standing(decided)
     unknown = [id for id in ids if id not in known]
@@ -159,6 +163,21 @@ def merge(
     made = [_made(MERGE, id, known[id].model, by, note=note, into=into) for id in dict.fromkeys(ids)]
     append_decisions(study.config, made, len(decided))
     return made
+
+
+def check_typed(**texts: str | None) -> None:
+    """That what was typed as these options, where it was, says something and hides nothing.
+
+    Raises:
+        ConfigurationError: a text is empty, or holds characters that nobody sees.
+    """
+    for name, text in texts.items():
+        if text is not None and not text.strip():
+            raise ConfigurationError(f"--{name}: is empty; leave it out, or say something")
+        if text is not None and unseen(text):
+            raise ConfigurationError(
+                f"--{name}: holds characters that nobody sees (controls, or marks that turn the direction); type it without"
+            )
 
 
 def stale(decisions: Mapping[str, Decision], known: Collection[str]) -> list[str]:
@@ -205,9 +224,10 @@ def _check_draft(study: Study, id: str, category: str, typed: Typed, drafted: Ma
 
 def _unknown(study: Study, id: str) -> str:
     file = decisions_file(study.config)
+    decided = f"; decisions on it so far are in {file}" if file.is_file() else ""
     return (
         f"{id}: not among what the audit found (a new run may have grouped the findings otherwise, or it fell under the "
-        f"minimum size). {LIST} shows what there is; decisions on it so far are in {file}"
+        f"minimum size). {LIST} shows what there is{decided}"
     )
 
 

@@ -11,10 +11,10 @@ import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from depsim_dagster.audit.adjudication.schema import BEHAVIOUR_DECISIONS
 from depsim_dagster.config import StudyConfig
@@ -28,6 +28,11 @@ DECISIONS_FILE = Path("audit", "decisions.jsonl")
 ACCEPT, REJECT, MERGE = "accept", "reject", "merge"
 # As the marts name a decision.
 SAID = {ACCEPT: "accepted", REJECT: "rejected", MERGE: "merged"}
+
+
+# Both go into the lake and the warehouse, where nothing that was typed may be.
+BehaviourId = Annotated[str, StringConstraints(pattern=r"^[bpd]-[0-9a-f]{12}$")]
+Target = Annotated[str, StringConstraints(pattern=r"^([bpd]-[0-9a-f]{12}|[a-z][a-z0-9_]{0,63})$")]
 
 
 class Draft(BaseModel):
@@ -49,10 +54,10 @@ class Decision(BaseModel):
 
     at: dt.datetime
     by: str
-    id: str
+    id: BehaviourId
     model: str | None = None
     decision: Literal["accept", "reject", "merge"]
-    into: str | None = None
+    into: Target | None = None
     draft: Draft | None = None
     note: str = ""
 

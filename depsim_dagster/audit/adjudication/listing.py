@@ -114,6 +114,14 @@ def decision_text(decision: Decision | None) -> str:
     return SAID[decision.decision] + (f" into {decision.into}" if decision.into is not None else "")
 
 
+def could_find(read: int, rate: float | None, level: float) -> str:
+    """What an audit that read so many completions would have found at least, in words. rate: per 100k."""
+    said = f"{read:,} completions audited; "
+    if rate is None:
+        return f"{said}too few users' to say what would have been found"
+    return f"{said}an unknown behaviour below {rate:,.0f} per 100k may be there unseen ({100 * level:.4g} % familywise)"
+
+
 def _numbers(behaviour: Behaviour) -> dict[str, float | None]:
     row = behaviour.row
     if behaviour.kind == DIFFERENCE:

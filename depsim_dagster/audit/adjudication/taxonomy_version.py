@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from depsim_dagster.audit.adjudication.adjudicate import check_typed
 from depsim_dagster.audit.adjudication.decisions import Decision, drafts, read_decisions
 from depsim_dagster.config import StudyConfig
 from depsim_dagster.durable_files import create_once
@@ -46,6 +47,7 @@ def adopt(study: Study, file: Path, version: str | None = None) -> Adopted:
             `version` is the present one.
     """
     config = study.config
+    check_typed(version=version)
     source = taxonomy_file(config)
     raw = read_yaml(source, "no such file")
     present = {category.id for category in study.taxonomy.categories}

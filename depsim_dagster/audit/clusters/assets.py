@@ -65,6 +65,11 @@ def cluster_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
         if len(frame):
             told = ("audited", "left_out_clusters", "left_out_findings")
             published[NOVEL_BEHAVIOURS.name] |= {name: int(frame[name].iloc[0]) for name in told}
+            detectable = frame[
+                "detectable_per_100k"
+            ].dropna()  # without one, the audit read too little to say
+            if len(detectable):
+                published[NOVEL_BEHAVIOURS.name]["detectable_per_100k"] = float(detectable.iloc[0])
         if made.statistics:
             published[NOVEL_BEHAVIOURS.name]["embedding_calls"] = sum(one.sent for one in made.statistics)
         for name, metadata in published.items():

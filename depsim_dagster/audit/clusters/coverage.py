@@ -3,7 +3,10 @@
 What counts as found is a behaviour of at least the minimum of conversations and users, so that many independent turns have to
 show it. Turns of one user are not independent, and turns of unequal weight say less than their number: the number of
 turns is taken as Kish's effective number of users, which is right when a user's turns are all alike and on the safe side
-otherwise. Not here: that an auditor overlooks some turns, unless its recall is given.
+where they are not. It takes for granted that the behaviour does not go with how much a user writes: with a risk in
+proportion to it 99.4 % are found where 99.5 % are promised, with its square 98.8 % (simulated); one of fewer users than the
+minimum is never shown. Not here: that an auditor overlooks some turns, unless its recall is given, or that its words for
+one behaviour may not come together in one group.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ later run pays nothing twice. Equal descriptions share a request. Not here: the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,10 @@ from depsim_dagster.replay.dialects.requests import ModelCall
 from depsim_dagster.replay.journal.claims import Subject
 from depsim_dagster.study import Study
 
-# The share of descriptions that may have no embedding: more is a fault and no filter.
+# The share of descriptions that may have no embedding, beside a single one: more is a fault and no filter.
 MOST_REFUSED = 0.01
+# Numbers of all embeddings together: 1 GB of them, of which a few copies are held.
+MOST_NUMBERS = 2**27
 
 
 def vectoriser_name(study: Study) -> str:
@@ -67,7 +70,7 @@ def vectoriser(
         if statistics is not None:
             statistics.append(made)
         place = {_call(endpoint, settings, text, None).request_id: at for at, text in enumerate(texts)}
-        return _points(endpoint, settings, place, journal.outcomes(list(place)))
+        return _points(endpoint, settings, place, lambda: journal.outcomes(list(place)))
 
     return vectors
 
@@ -86,24 +89,26 @@ def _points(
     endpoint: Endpoint,
     settings: EmbeddingsConfig,
     place: dict[str, int],
-    outcomes: Iterable[pa.RecordBatch],
+    outcomes: Callable[[], Iterable[pa.RecordBatch]],
 ) -> np.ndarray:
     """The embeddings in the order of the texts, without what is common to all and of length 1: models put every text
     into a narrow cone, in which unlike ones would look alike (Mu and Viswanath 2018, ICLR)."""
-    points: np.ndarray | None = None
+    # Of the length that most have: one answer of another must not outvote them, as it stays in the journal.
+    lengths = Counter(len(found) for _, found in _embeddings(outcomes()))
+    length = max(lengths, key=lambda length: (lengths[length], length), default=0)
+    if len(place) * length > MOST_NUMBERS:
+        raise EndpointError(
+            f"{endpoint.label}: model `{settings.model}` gives embeddings of {length} numbers for {len(place)} descriptions, more "
+            "than can be held at once; name a model of smaller ones, lower audit.turns_per_week, or remove `audit.embeddings` to "
+            "use the local vectoriser"
+        )
+    points = np.zeros((len(place), length))
     filled = np.zeros(len(place), dtype=bool)
-    for batch in outcomes:
-        columns = (batch.column(name).to_pylist() for name in ("request_id", "status", "completion"))
-        for request, status, completion in zip(*columns, strict=True):
-            found = embedding_of(status, completion)
-            if found is None:
-                continue
-            if points is None:
-                points = np.zeros((len(place), len(found)))
-            if len(found) == points.shape[1]:
-                points[place[request]] = found
-                filled[place[request]] = True
-    if points is None or (~filled).mean() > MOST_REFUSED:
+    for request, found in _embeddings(outcomes()):
+        if len(found) == length:
+            points[place[request]] = found
+            filled[place[request]] = True
+    if not length or (~filled).sum() > max(1, MOST_REFUSED * len(place)):
         raise EndpointError(
             f"{endpoint.label}: model `{settings.model}` gave no embedding, or one of another length, for "
             f"{int((~filled).sum())} of {len(place)} descriptions; see its log and run again (only these are asked for), or "
@@ -112,3 +117,13 @@ def _points(
     points = unit_length(points)
     common = points[filled].mean(axis=0) if filled.sum() > 1 else 0.0
     return unit_length(np.where(filled[:, np.newaxis], points - common, 0.0))
+
+
+def _embeddings(outcomes: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, np.ndarray]]:
+    """(request, its point) of those that were answered with one."""
+    for batch in outcomes:
+        columns = (batch.column(name).to_pylist() for name in ("request_id", "status", "completion"))
+        for request, status, completion in zip(*columns, strict=True):
+            found = embedding_of(status, completion)
+            if found is not None:
+                yield request, found

@@ -56,7 +56,10 @@ BEHAVIOUR_DIFFERENCES = LakeTable(
             _number(
                 "p_value", "Fisher's exact test, two-sided, deflated by the design effect of users who repeat"
             ),
-            _number("p_adjusted", "the same after Benjamini-Hochberg over all features that were tested"),
+            _number(
+                "p_adjusted",
+                "the same after Benjamini-Hochberg over all features that were tested; those of the same turns are one finding",
+            ),
             field("discovered", pa.bool_(), "p_adjusted is within `audit.false_discovery`"),
             _count(
                 "flagged_left_out",

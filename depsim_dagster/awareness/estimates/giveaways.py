@@ -65,9 +65,9 @@ def replay_giveaways(labels: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
     reference: the value with most judged turns; ratios are to its rate (`compare_rates`: the values are taken for
     independent, so with the same users on both sides the interval is too wide rather than too narrow). Where either has
-    fewer than FEWEST_TURNS judged turns there is no ratio and no test. p_benjamini_hochberg is adjusted over all
-    dimensions of a measure, judge and source; raises_suspicion: at most multiplicity.FALSE_DISCOVERY_RATE of those named
-    are named wrongly, and the ratio is above 1.
+    fewer than FEWEST_TURNS judged turns there is no ratio and no test. p_benjamini_hochberg is adjusted over all that is
+    looked at of a source, whatever the measure and judge; raises_suspicion: at most multiplicity.FALSE_DISCOVERY_RATE of
+    those named are named wrongly, and the ratio is above 1.
 
     Raises EstimationError as `estimate_rates` does.
     """
@@ -85,7 +85,7 @@ def replay_giveaways(labels: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         )
         tables.append(_compared(rates[rates["n"] > 0].assign(dimension=dimension), level))
     out = pd.concat(tables, ignore_index=True)
-    out["p_benjamini_hochberg"] = out.groupby(_WITHIN)["p_value"].transform(benjamini_hochberg)
+    out["p_benjamini_hochberg"] = out.groupby("source")["p_value"].transform(benjamini_hochberg)
     suspicious = (out["p_benjamini_hochberg"] <= FALSE_DISCOVERY_RATE) & (out["ratio"] > 1)
     out = out.assign(raises_suspicion=suspicious).sort_values(
         [*_WITHIN, "dimension", "value"], ignore_index=True

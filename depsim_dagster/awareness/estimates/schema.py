@@ -101,11 +101,14 @@ REPLAY_GIVEAWAYS = LakeTable(
             _number("ratio_lower", "lower limit of the ratio", "ratio"),
             _number("ratio_upper", "upper limit; infinite where the reference was never flagged", "ratio"),
             _number("p_value", "two-sided test of a rate equal to the reference's"),
-            _number("p_benjamini_hochberg", "the same, adjusted within measure, judge and source"),
+            _number(
+                "p_benjamini_hochberg",
+                "the same, adjusted over all measures, judges and properties of the source",
+            ),
             field(
                 "raises_suspicion",
                 pa.bool_(),
-                "the rate is above the reference's, at a false discovery rate of 10 % within measure, judge and source",
+                "the rate is above the reference's, at a false discovery rate of 10 % over all that is compared of the source",
             ),
             *_LAST,
         ]

@@ -77,7 +77,10 @@ def _prefix_columns(study: Study, week: str, model: str) -> pa.Table:
     found = study.lake.read(DEIDENTIFIED_PREFIXES, {"week": week}, columns=_OF_PREFIX).combine_chunks()
     released = study.config.deployment(model).released.timestamp() * 1e6
     sent = found.column("sent_at").cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-    return found.drop_columns("sent_at").append_column("age_days", pa.array((released - sent) / _DAY))
+    # A week of an earlier version: its gate mark is of these settings, or it would not have been read.
+    style = pc.fill_null(found.column("surrogates"), study.config.deidentification.style)
+    found = found.drop_columns(["sent_at", "surrogates"]).append_column("surrogates", style)
+    return found.append_column("age_days", pa.array((released - sent) / _DAY))
 
 
 def _rows(labels: pa.RecordBatch, model: str, prefixes: pa.Table, hashes: list[str]) -> pa.RecordBatch:
