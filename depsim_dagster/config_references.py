@@ -95,6 +95,14 @@ def reference_problems(
                         f"{where}: `{other}` must be a grader without members and screen of its own"
                     )
         check("grading.default_grader", grading.default_grader, grading.graders)
+    if awareness is not None and SELF in awareness.detectors:
+        for deployment in deployments:
+            served_by = (endpoints or {}).get(deployment.endpoint)
+            if served_by is not None and served_by.kind == "recorded":
+                problems.append(
+                    f"awareness.detectors: `{SELF}` asks `{deployment.model}`, of which there are recorded answers only; name "
+                    "graders in place of it"
+                )
     if grading is not None:
         problems += _examiner_problems(grading, endpoints, awareness, audit)
     for place, detector in enumerate(deidentification.detectors if deidentification is not None else ()):

@@ -36,6 +36,10 @@ STUDY: dict[str, Any] = {
     },
 }
 REMOVE = object()
+RECORDED = {
+    "kind": "recorded",
+    "recorded": {"files": ["a.csv"], "columns": {"prompt": "p", "model": "m", "answer": "a"}},
+}
 
 
 def changed(*changes: tuple[str, Any]) -> dict[str, Any]:
@@ -301,6 +305,37 @@ def test_a_wrong_value_is_named_with_what_is_accepted(problems, path, value, mes
             "grading.graders.judge.endpoint: `elsewhere` is not one of models",
         ),
         ([("grading.default_grader", "nobody")], "grading.default_grader: `nobody` is not one of judge"),
+        ([("awareness.detectors", ["nobody"])], "awareness.detectors: `nobody` is not one of judge"),
+        (
+            [("awareness.detectors", ["self", "self"])],
+            "awareness: `detectors` names each detector once, and at least one",
+        ),
+        ([("awareness.monitor", "nobody")], "awareness.monitor: `nobody` is not one of judge"),
+        (
+            [
+                ("awareness", {}),
+                ("grading.graders.judge", {"kind": "llm", "endpoint": "models", "model": "g"}),
+            ]
+            + [("grading.graders.self", {"kind": "regex", "pattern": "test"})],
+            "awareness.detectors: `self` is the model itself; give the grader of this name another",
+        ),
+        (
+            [("awareness", {}), ("endpoints.old", RECORDED), ("deployments.0.endpoint", "old")],
+            "awareness.detectors: `self` asks `v1`, of which there are recorded answers only; name graders in place of it",
+        ),
+        ([("audit.auditor", "nobody")], "audit.auditor: `nobody` is not one of judge"),
+        (
+            [("audit.auditor", "rule"), ("grading.graders.rule", {"kind": "regex", "pattern": "test"})],
+            "audit.auditor: `rule` is of kind regex, which describes nothing; name one of kind llm",
+        ),
+        (
+            [("audit", {}), ("grading.default_grader", REMOVE)],
+            "audit.auditor: name one of judge; the study has no grading.default_grader",
+        ),
+        (
+            [("audit.embeddings", {"endpoint": "elsewhere", "model": "m"})],
+            "audit.embeddings.endpoint: `elsewhere` is not one of models",
+        ),
         (
             [("grading.graders.judge.threshold", 0.9)],
             "grading.graders.judge.threshold: a verdict `flag` has no probability that could reach it; set `verdict` to "
