@@ -301,7 +301,7 @@ def steps(monkeypatch, fail_at: int) -> list[str]:
         monkeypatch.setattr(module, name, step)
 
     for place, name in enumerate(
-        ("_write", "suppress", "clear_quarantine", "remove_rows", "_correct_funnel", "remove_answers")
+        ("_write", "suppress", "clear_quarantine", "remove_rows", "correct_funnel", "remove_answers")
     ):
         broken(erasure, name, after=place % 2)
     for place, name in enumerate(("_rebuild_warehouse", "_verify", "record", "_rewrite_report", "fsync")):

@@ -25,27 +25,30 @@ import contextlib
 import datetime as dt
 import json
 import uuid
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from depsim_dagster import store_turns
-from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOUR_MEMBERS, NOVEL_BEHAVIOURS
-from depsim_dagster.audit.minimum import Minimum
+from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOUR_MEMBERS
 from depsim_dagster.audit.mining.schema import MINED_PHRASES
 from depsim_dagster.audit.schema import AUDIT_FINDINGS, PRODUCTION_FINDINGS
 from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
 from depsim_dagster.durable_files import fsync, write_atomically
-from depsim_dagster.errors import ConfigurationError, DepsimError, GateError, LakeError, text_free
+from depsim_dagster.errors import ConfigurationError, DepsimError, LakeError, text_free
 from depsim_dagster.grading.review.schema import HUMAN_LABELS, REVIEW_SAMPLES
 from depsim_dagster.grading.schema import GRADED_LABELS, PRODUCTION_LABELS
 from depsim_dagster.lake import Lake, LakeTable
+from depsim_dagster.privacy.erasure.derived_rows import (
+    correct_funnel,
+    mined_from,
+    remove_small_behaviours,
+    removed_phrases,
+)
 from depsim_dagster.privacy.erasure.key_rotation import fingerprint, keys_used, remember_key, require_keys
 from depsim_dagster.privacy.erasure.records import (
     Receipt,
@@ -68,7 +71,6 @@ from depsim_dagster.traffic.pseudonyms import pseudonym
 from depsim_dagster.traffic.schema import (
     DEIDENTIFIED_PREFIXES,
     SAMPLED_TRAFFIC,
-    SAMPLING_FUNNEL,
     TURN_INDEX,
 )
 
@@ -259,7 +261,7 @@ def _plan(study: Study, accounts: list[dict[str, str]], reason: str) -> Plan:
             if matching is not None and matching.num_rows and table is SAMPLED_TRAFFIC:
                 weeks.add(partition["week"])
         removed.append(Removed(table.name, partitions, rows))
-    removed.append(_removed_phrases(study, weeks))
+    removed.append(removed_phrases(study, weeks))
     counts = [count_answers(journal, _doomed(plan)) for journal in journals(lake.journal_directory)]
     removed.append(Removed(RESPONSE_JOURNAL, sum(count > 0 for count in counts), sum(counts)))
     return replace(plan, weeks=sorted(weeks), removed=removed, changes=changes)
@@ -338,12 +340,12 @@ def _complete(study: Study, plan: Plan) -> Receipt:
                 _write(lake, plan)
             # Before the prefixes of the week, whose gate compares them with sample and funnel.
             if table is SAMPLED_TRAFFIC and partition["week"] in plan.weeks:
-                _correct_funnel(lake, partition)
-    for partition, _ in _mined_from(study, plan.weeks):
+                correct_funnel(lake, partition)
+    for partition, _ in mined_from(study, plan.weeks):
         lake.remove(MINED_PHRASES, partition)
         plan.taken_out[MINED_PHRASES.name] = plan.taken_out.get(MINED_PHRASES.name, 0) + 1
         _write(lake, plan)
-    _remove_small_behaviours(study)
+    remove_small_behaviours(study)
     for journal in journals(lake.journal_directory):
         remove_answers(journal, _doomed(plan))
     _rebuild_warehouse(study)
@@ -355,86 +357,6 @@ def _complete(study: Study, plan: Plan) -> Receipt:
     (lake.root / FOLDER / f"{plan.receipt_id}.json").unlink(missing_ok=True)
     fsync(lake.root / FOLDER)
     return receipt
-
-
-def _mined_from(study: Study, weeks: Collection[str]) -> list[tuple[dict[str, str], Path]]:
-    """Partitions of phrases, which do not say whose words they are, that may be of these weeks; and their folders."""
-    before = {
-        candidate.model: set(map(str, study.config.forecast_weeks(candidate.model)))
-        for candidate in study.config.candidates
-    }
-    return [
-        (partition, folder)
-        for partition, folder in study.lake.folders(MINED_PHRASES)
-        if weeks and not before.get(partition["model"], set(weeks)).isdisjoint(weeks)
-    ]
-
-
-def _removed_phrases(study: Study, weeks: Collection[str]) -> Removed:
-    files = [file for _, folder in _mined_from(study, weeks) for file in folder.glob("*.parquet")]
-    rows = 0
-    for file in files:
-        with contextlib.suppress(pa.ArrowException, OSError):
-            rows += pq.read_metadata(file).num_rows
-    return Removed(MINED_PHRASES.name, len(files), rows)
-
-
-def _remove_small_behaviours(study: Study) -> None:
-    """Take out behaviours of whose users fewer are left than anything is shown of. Where none is left the next run makes the
-    partition anew."""
-    lake, fewest = study.lake, Minimum.of(study.config).users
-    for partition, folder in lake.folders(NOVEL_BEHAVIOURS):
-        if not any(folder.glob("*.parquet")):
-            continue
-        try:
-            members = lake.read(
-                NOVEL_BEHAVIOUR_MEMBERS, partition, columns=["behaviour", "author", "user_id"]
-            )
-            shown = (
-                lake.read(NOVEL_BEHAVIOURS, partition, columns=["behaviour"]).column("behaviour").to_pylist()
-            )
-        except (GateError, LakeError):  # readers refuse them, and the next run makes them anew
-            continue
-        users: dict[str, set[str]] = {behaviour: set() for behaviour in shown if behaviour is not None}
-        for row in members.to_pylist():
-            if row["author"] == partition["model"]:
-                users.setdefault(row["behaviour"], set()).add(row["user_id"])
-        if small := [behaviour for behaviour, left in users.items() if len(left) < fewest]:
-            rows = Rows({"behaviour": small})
-            remove_rows(study, NOVEL_BEHAVIOUR_MEMBERS, partition, rows, keep_empty=True)
-            remove_rows(study, NOVEL_BEHAVIOURS, partition, rows, keep_empty=False)
-
-
-def _correct_funnel(lake: Lake, partition: dict[str, str]) -> None:
-    """Turns that are gone from the sample are `erased` in its funnel, so that it adds up as before."""
-    turns: Counter[str] = Counter()
-    users: dict[str, set[str]] = {}
-    try:
-        funnel = lake.read(SAMPLING_FUNNEL, partition).to_pylist()
-        if lake.manifest(SAMPLED_TRAFFIC, partition) is not None:
-            sample = lake.read(SAMPLED_TRAFFIC, partition, columns=["prefix_source", "user_id"])
-            for row in sample.to_pylist():
-                turns[row["prefix_source"]] += 1
-                users.setdefault(row["prefix_source"], set()).add(row["user_id"])
-    except (GateError, LakeError):  # the next sample brings a funnel of its own
-        return
-    steps: dict[tuple[str, str], dict] = {}
-    for row in funnel:
-        source, gone = row["prefix_source"], {"turns": 0, "users": 0}
-        if row["rule"] == "sampled":
-            left = {"turns": turns[source], "users": len(users.get(source, ()))}
-            gone = {count: max(row[count] - left[count], 0) for count in left}
-        for rule, counts in (
-            ("erased", gone),
-            (row["rule"], {count: row[count] - gone[count] for count in gone}),
-        ):
-            if counts["turns"] or rule != "erased":
-                step = steps.setdefault((source, rule), {**row, "rule": rule, "turns": 0, "users": 0})
-                for count, number in counts.items():
-                    step[count] += number
-    rows = [{**row, "position": place} for place, row in enumerate(steps.values())]
-    if rows != funnel:
-        lake.write(SAMPLING_FUNNEL, partition, pa.Table.from_pylist(rows, SAMPLING_FUNNEL.schema))
 
 
 def _rebuild_warehouse(study: Study) -> None:
