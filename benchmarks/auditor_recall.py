@@ -16,61 +16,11 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import yaml
-
-LINEAGE = ("sandbox-v1", "sandbox-v2", "sandbox-v3", "sandbox-v4")
-
-
-def ablated(directory: Path, candidate: str, conversations: int, turns: int, cases: int):
-    """The ablation of one candidate, and the confidence level of its study."""
-    import dagster as dg
-
-    from depsim_dagster.audit.ablation import ablate_categories
-    from depsim_dagster.config import load_study
-    from depsim_dagster.definitions import build_definitions
-    from depsim_dagster.sandbox.demo import STUDY_FILE, WORLD_FILE
-    from depsim_dagster.sandbox.traffic import write_traffic
-    from depsim_dagster.sandbox.world import World
-    from depsim_dagster.study import Study
-    from depsim_dagster.study_run import QUIET_LOGS, study_steps
-    from depsim_dagster.templates import DEMO_TEMPLATE
-
-    predecessor = LINEAGE[LINEAGE.index(candidate) - 1]
-    releases = {predecessor: 0, candidate: 2}
-    world = World(weeks=3, conversations_per_week=conversations, releases=releases)
-    for _ in write_traffic(world, directory):
-        pass
-    world.save(directory / WORLD_FILE)
-    study = yaml.safe_load(DEMO_TEMPLATE.read_text(encoding="utf-8"))
-    study |= {
-        "weeks": {"first": world.week(0), "last": world.week(2)},
-        "deployments": [
-            {"model": predecessor, "released": world.week(0), "endpoint": "sandbox"},
-            {
-                "model": candidate,
-                "released": world.week(2),
-                "endpoint": "sandbox",
-                "predecessor": predecessor,
-            },
-        ],
-        "audit": {"auditor": "sandbox", "ablation_cases": cases},
-    }
-    study["sampling"]["turns_per_week"] = turns
-    study.pop("awareness", None)
-    study["traffic"].pop("evaluation_prompts", None)
-    (directory / STUDY_FILE).write_text(yaml.safe_dump(study), encoding="utf-8")
-    opened = Study(load_study(directory / STUDY_FILE))
-    with dg.DagsterInstance.local_temp(str(directory)) as instance:
-        definitions = build_definitions(opened.config, opened.config.file)
-        for step in study_steps(opened.config, [candidate]):
-            if step.job in ("traffic", "simulation"):
-                definitions.resolve_job_def(step.job).execute_in_process(
-                    instance=instance, partition_key=step.partition_key, run_config=QUIET_LOGS
-                )
-    return ablate_categories(opened, candidate), opened.config.estimation.level
+from novel_study import LINEAGE, study_of_one_release
 
 
 def main() -> None:
+    from depsim_dagster.audit.ablation import ablate_categories
     from depsim_dagster.audit.assets import pooled_recall
     from depsim_dagster.sandbox.auditor import MISMATCHED, MISSED
 
@@ -84,9 +34,15 @@ def main() -> None:
     options = parser.parse_args()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        ablation, level = ablated(
-            Path(folder), options.candidate, options.conversations, options.turns, options.cases
+        study = study_of_one_release(
+            Path(folder),
+            options.candidate,
+            ("traffic", "simulation"),
+            {"ablation_cases": options.cases},
+            options.conversations,
+            options.turns,
         )
+        ablation = ablate_categories(study, options.candidate)
     rows = ablation.rows.to_pandas()
     columns = [
         "category",
@@ -100,7 +56,7 @@ def main() -> None:
     ]
     with pd.option_context("display.width", 200, "display.max_columns", None):
         print(rows[[*columns, "controls", "controls_found"]].round(3).to_string(index=False))
-    recall, lower, upper = pooled_recall(ablation.rows, level)
+    recall, lower, upper = pooled_recall(ablation.rows, study.config.estimation.level)
     if recall is not None:
         print(
             f"pooled recall {recall:.3f} [{lower:.3f}, {upper:.3f}]; planted {(1 - MISSED) * (1 - MISMATCHED):.3f}"

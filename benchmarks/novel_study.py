@@ -14,22 +14,31 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import yaml
+
+if TYPE_CHECKING:
+    from depsim_dagster.study import Study
 
 LINEAGE = ("sandbox-v1", "sandbox-v2", "sandbox-v3", "sandbox-v4")
 BEFORE_THE_SEAL = ("traffic", "simulation", "examination", "audit")
 
 
-def audited_study(
-    directory: Path, candidate: str, without: str | None, seed: int, conversations: int, turns: int
-) -> dict[str, pd.DataFrame]:
-    """Run one candidate's study up to its audit; {table: rows} of what the audit published."""
+def study_of_one_release(
+    directory: Path,
+    candidate: str,
+    jobs: tuple[str, ...],
+    audit: dict[str, object],
+    conversations: int,
+    turns: int,
+    without: str | None = None,
+    seed: int = 0,
+) -> Study:
+    """Run these jobs of a sandbox study of one candidate, without one category of the taxonomy where `without` names it."""
     import dagster as dg
 
-    from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOURS
-    from depsim_dagster.audit.mining.schema import BEHAVIOUR_DIFFERENCES
     from depsim_dagster.config import load_study
     from depsim_dagster.definitions import build_definitions
     from depsim_dagster.grading.taxonomy import SHIPPED
@@ -54,18 +63,12 @@ def audited_study(
     taxonomy["categories"] = [entry for entry in taxonomy["categories"] if entry["id"] != without]
     (directory / "taxonomy.yaml").write_text(yaml.safe_dump(taxonomy), encoding="utf-8")
     study = yaml.safe_load(DEMO_TEMPLATE.read_text(encoding="utf-8"))
+    old = {"model": predecessor, "released": world.week(0), "endpoint": "sandbox"}
+    new = {"model": candidate, "released": world.week(2), "endpoint": "sandbox", "predecessor": predecessor}
     study |= {
         "weeks": {"first": world.week(0), "last": world.week(2)},
-        "deployments": [
-            {"model": predecessor, "released": world.week(0), "endpoint": "sandbox"},
-            {
-                "model": candidate,
-                "released": world.week(2),
-                "endpoint": "sandbox",
-                "predecessor": predecessor,
-            },
-        ],
-        "audit": {"auditor": "sandbox", "turns_per_week": None, "ablation_cases": 0},
+        "deployments": [old, new],
+        "audit": {"auditor": "sandbox", **audit},
     }
     study["sampling"]["turns_per_week"] = turns
     study["grading"]["taxonomy"] = "taxonomy.yaml"
@@ -76,12 +79,20 @@ def audited_study(
     with dg.DagsterInstance.local_temp(str(directory)) as instance:
         definitions = build_definitions(opened.config, opened.config.file)
         for step in study_steps(opened.config, [candidate]):
-            if step.job in BEFORE_THE_SEAL:
+            if step.job in jobs:
                 definitions.resolve_job_def(step.job).execute_in_process(
                     instance=instance, partition_key=step.partition_key, run_config=QUIET_LOGS
                 )
+    return opened
+
+
+def audited(study: Study, candidate: str) -> dict[str, pd.DataFrame]:
+    """{table: rows} of what the audit published."""
+    from depsim_dagster.audit.clusters.schema import NOVEL_BEHAVIOURS
+    from depsim_dagster.audit.mining.schema import BEHAVIOUR_DIFFERENCES
+
     return {
-        table.name: opened.lake.read(table, {"model": candidate}).to_pandas()
+        table.name: study.lake.read(table, {"model": candidate}).to_pandas()
         for table in (NOVEL_BEHAVIOURS, BEHAVIOUR_DIFFERENCES)
     }
 
@@ -100,12 +111,21 @@ def main() -> None:
     options = parser.parse_args()
     without = None if options.without == "none" else options.without
     with pd.option_context("display.width", 200, "display.max_columns", None, "display.max_colwidth", 60):
+        ranked_first, surfaced = {"auditor": 0, "miner": 0}, {"auditor": 0, "miner": 0}
         for seed in range(options.seeds):
             start = time.perf_counter()
             with tempfile.TemporaryDirectory() as folder:
-                tables = audited_study(
-                    Path(folder), options.candidate, without, seed, options.conversations, options.turns
+                study = study_of_one_release(
+                    Path(folder),
+                    options.candidate,
+                    BEFORE_THE_SEAL,
+                    {"turns_per_week": None, "ablation_cases": 0},
+                    options.conversations,
+                    options.turns,
+                    without,
+                    seed,
                 )
+                tables = audited(study, options.candidate)
             print(f"seed {seed}, {time.perf_counter() - start:.0f} s")
             behaviours, differences = tables["novel_behaviours"], tables["behaviour_differences"]
             print(f"auditor: {int(behaviours['novel'].sum())} novel of {len(behaviours)} behaviours shown")
@@ -122,7 +142,20 @@ def main() -> None:
             rose = differences["discovered"] & (differences["difference"] > 0)
             print(f"miner: {int(rose.sum())} rose of {len(differences)} features")
             columns = ["rank", "description", "candidate_k", "predecessor_k", "p_adjusted", "discovered"]
-            print(differences.sort_values("rank")[columns].head(5).to_string(index=False), "\n")
+            print(differences.sort_values("rank")[columns].head(5).to_string(index=False), "\n", flush=True)
+            surfaced["auditor"] += bool(behaviours["novel"].any())
+            surfaced["miner"] += bool(rose.any())
+            # What a reader would recognise: the planted behaviour is a search tool that is given a sum.
+            best = behaviours[behaviours["rank"] == 1]["terms"]
+            ranked_first["auditor"] += any({"search", "tool"} & {*terms} for terms in best)
+            ranked_first["miner"] += bool(
+                differences[differences["rank"] == 1]["description"].str.contains("arithmetic").any()
+            )
+        for who in surfaced:
+            print(
+                f"{who}: anything surfaced in {surfaced[who]} of {options.seeds} seeds; a search tool with a sum ranked first in "
+                f"{ranked_first[who]}"
+            )
 
 
 if __name__ == "__main__":
