@@ -22,7 +22,6 @@ from depsim_dagster.awareness.definitions import (
 )
 from depsim_dagster.config import GraderConfig, StudyConfig
 from depsim_dagster.config_sections import SELF
-from depsim_dagster.errors import ConfigurationError
 from depsim_dagster.grading.graders.rubric_prompt import Wording
 from depsim_dagster.grading.stack import dialect_settings, grader_settings, surroundings, with_parts
 from depsim_dagster.grading.taxonomy import Category
@@ -41,11 +40,7 @@ class Judge:
 
 
 def judges(study: StudyConfig, model: str) -> list[Judge]:
-    """The detectors in their order, then the monitor, for turns that `model` is simulated on; none without `awareness`.
-
-    Raises:
-        ConfigurationError: the model is to judge itself and only repeats recorded answers.
-    """
+    """The detectors in their order, then the monitor, for turns that `model` is simulated on; none without `awareness`."""
     settings = study.awareness
     if settings is None:
         return []
@@ -67,17 +62,9 @@ def monitor(study: StudyConfig) -> Judge | None:
 
 
 def self_judge(study: StudyConfig, model: str) -> GraderConfig:
-    """The simulated model as a grader of kind llm, with the further parameters of its replay.
-
-    Raises:
-        ConfigurationError: its endpoint repeats recorded answers, which judge nothing.
-    """
+    """The simulated model as a grader of kind llm, with the further parameters of its replay. (config_references refuses one
+    that only repeats recorded answers.)"""
     deployment = study.deployment(model)
-    if study.endpoints[deployment.endpoint].kind == "recorded":
-        raise ConfigurationError(
-            f"{study.file}: awareness.detectors: `{SELF}`: {model} answers from records at endpoint "
-            f"`{deployment.endpoint}` and can judge nothing; name one of grading.graders"
-        )
     # A model that takes no temperature when it answers takes none when it judges.
     unheated = {"temperature": None} if study.replay.temperature is None else {}
     return GraderConfig(

@@ -1,6 +1,6 @@
 """Publishing labels: the partition with what Dagster shows of it, and the checks that stand between it and a rate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -97,7 +97,7 @@ def published_labels(
     with text_free(partition_label(table.name, partition)):
         manifest = study.lake.write(table, partition, labelling.rows)
         rows = _row_counts(study.lake, table, partition)
-    counts = _label_counts(rows)
+    counts = counted_labels(rows, ["prefix_source", "category"], ["flagged", *COUNTS])
     stacks = rows.groupby("stack_hash", as_index=False)["rows"].sum()
     yield dg.MaterializeResult(
         metadata=partition_metadata(manifest, study.config.sandbox)
@@ -161,18 +161,13 @@ def _row_counts(lake: Lake, table: LakeTable, partition: dict[str, str]) -> pd.D
     )
 
 
-def _label_counts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Labels of each prefix source and category; `missing` is unscored rows and missing completions."""
-    status = rows["status"]
-    return (
-        rows.assign(
-            flagged=rows["rows"].where(rows["flagged"].eq(True), 0),
-            graded=rows["rows"].where(status == "graded", 0),
-            missing=rows["rows"].where(status.isin(MISSING), 0),
-            unscored=rows["rows"].where(status == "unscored", 0),
-            screened_out=rows["rows"].where(status == "screened_out", 0),
-        )
-        .groupby(["prefix_source", "category"], sort=True)[["flagged", *COUNTS]]
-        .sum()
-        .reset_index()
-    )
+def counted_labels(rows: pd.DataFrame, by: Sequence[str], shown: Sequence[str]) -> pd.DataFrame:
+    """Labels by the columns `by`: `shown` of flagged, graded, missing (unscored rows and missing completions), unscored,
+    screened_out and not_applicable. `rows` has the number of labels (`rows`) by these columns, `flagged` and `status`."""
+    status, number = rows["status"], rows["rows"]
+    counts = {name: number.where(status == name, 0) for name in shown if name not in ("flagged", "missing")}
+    counts |= {
+        "flagged": number.where(rows["flagged"].eq(True), 0),
+        "missing": number.where(status.isin(MISSING), 0),
+    }
+    return rows.assign(**counts).groupby(list(by), sort=True)[list(shown)].sum().reset_index()

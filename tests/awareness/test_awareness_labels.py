@@ -11,7 +11,7 @@ from depsim_dagster.awareness.judges import judges
 from depsim_dagster.awareness.labels.assets import awareness_label_assets, label_counts
 from depsim_dagster.awareness.labels.labelling import label_awareness
 from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
-from depsim_dagster.errors import ConfigurationError, LakeError
+from depsim_dagster.errors import LakeError
 from depsim_dagster.grading.review.human_labels import import_labels
 from depsim_dagster.grading.review.validation import validation_rows
 from depsim_dagster.partitions import study_partitions
@@ -222,17 +222,6 @@ def test_the_model_itself_is_a_judge_at_its_own_endpoint(tmp_path):
     itself = found[0].further["self"]
     assert (itself.kind, itself.endpoint, itself.model) == ("llm", "models", "m2-snapshot")
     assert itself.parameters == {"reasoning_effort": "low", "temperature": None}
-
-
-def test_records_cannot_judge_themselves(tmp_path):
-    recorded = {"files": ["a.csv"], "columns": {"prompt": "p", "model": "m", "answer": "a"}}
-    study = open_study(
-        tmp_path,
-        {"detectors": ["self"], "monitor": "watch"},
-        endpoints={"models": {"kind": "recorded", "recorded": recorded}},
-    )
-    with pytest.raises(ConfigurationError, match="awareness.detectors: `self`: m2 answers from records"):
-        judges(study.config, "m2")
 
 
 # --------------------------------------------------------------------------------------------------------------- the asset

@@ -11,9 +11,9 @@ from depsim_dagster.awareness.labels.labelling import label_awareness
 from depsim_dagster.awareness.labels.schema import AWARENESS_LABELS
 from depsim_dagster.errors import text_free
 from depsim_dagster.grading.published_labels import (
-    MISSING,
     MISSING_SHARE,
     call_metadata,
+    counted_labels,
     version_check,
     version_result,
 )
@@ -25,6 +25,7 @@ from depsim_dagster.replay.schema import REGENERATED_COMPLETIONS
 from depsim_dagster.traffic.schema import DEIDENTIFIED_PREFIXES
 
 _COUNTED = ["source", "measure", "judge", "status", "flagged"]
+_SHOWN = ["flagged", "graded", "missing", "not_applicable", "screened_out"]
 
 
 def awareness_label_assets(partitions: StudyPartitions) -> list[dg.AssetsDefinition]:
@@ -93,18 +94,4 @@ def label_counts(lake: Lake, partition: dict[str, str]) -> pd.DataFrame:
         counted = pa.Table.from_batches([batch]).group_by(_COUNTED).aggregate([([], "count_all")])
         parts.append(counted.rename_columns([*_COUNTED, "rows"]))
     rows = pa.concat_tables(parts, promote_options="permissive").to_pandas()
-    status = rows["status"]
-    return (
-        rows.assign(
-            flagged=rows["rows"].where(rows["flagged"].eq(True), 0),
-            graded=rows["rows"].where(status == "graded", 0),
-            missing=rows["rows"].where(status.isin(MISSING), 0),
-            not_applicable=rows["rows"].where(status == "not_applicable", 0),
-            screened_out=rows["rows"].where(status == "screened_out", 0),
-        )
-        .groupby(["source", "measure", "judge"], sort=True)[
-            ["flagged", "graded", "missing", "not_applicable", "screened_out"]
-        ]
-        .sum()
-        .reset_index()
-    )
+    return counted_labels(rows, ["source", "measure", "judge"], _SHOWN)
